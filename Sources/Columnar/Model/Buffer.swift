@@ -1,0 +1,54 @@
+/// Immutable values in memory that someone else may own: an array of ours, or an Arrow buffer that
+/// is released when the last `Buffer` over it goes away. Copying a `Buffer` copies no values.
+package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
+  /// Unsafe once `owner` is gone: keep the `Buffer` alive while using it.
+  package let base: UnsafePointer<Element>
+  package let count: Int
+  private let owner: AnyObject
+
+  /// Borrows `count` elements that live as long as `owner`.
+  package init(base: UnsafePointer<Element>, count: Int, owner: AnyObject) {
+    self.base = base
+    self.count = count
+    self.owner = owner
+  }
+
+  /// Allocates `count` elements, 64-byte aligned, and lets `fill` initialise every one of them.
+  package init(
+    count: Int, initializingWith fill: (UnsafeMutableBufferPointer<Element>) throws -> Void
+  ) rethrows {
+    let block = AlignedBlock(bytes: count * MemoryLayout<Element>.stride)
+    let start = block.address.assumingMemoryBound(to: Element.self)
+    try fill(UnsafeMutableBufferPointer(start: start, count: count))
+    self.init(base: UnsafePointer(start), count: count, owner: block)
+  }
+
+  package init(_ values: some Collection<Element>) {
+    self.init(count: values.count) { target in _ = target.initialize(from: values) }
+  }
+
+  package var values: UnsafeBufferPointer<Element> {
+    UnsafeBufferPointer(start: base, count: count)
+  }
+
+  @inline(__always)
+  package subscript(index: Int) -> Element {
+    assert(index >= 0 && index < count, "index \(index) outside 0..<\(count)")
+    return withExtendedLifetime(owner) { base[index] }
+  }
+
+  /// The elements of `range`, sharing this buffer's memory.
+  package subscript(range: Range<Int>) -> Buffer {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count)
+    return Buffer(base: base + range.lowerBound, count: range.count, owner: owner)
+  }
+}
+
+/// Memory freed with its last reference; 64 bytes suit a cache line and Arrow's advice.
+private final class AlignedBlock {
+  let address: UnsafeMutableRawPointer
+  init(bytes: Int) {
+    address = .allocate(byteCount: Swift.max(bytes, 1), alignment: 64)
+  }
+  deinit { address.deallocate() }
+}

@@ -1,0 +1,124 @@
+/// The types a column can have. Narrower integers are widened when they are read.
+package enum ColumnType: Hashable, Sendable {
+  case int32, int64, float, double
+  /// Days since 1970-01-01 (Int32).
+  case date
+  /// Ticks since 1970-01-01T00:00 (Int64); in UTC when the file names a zone, else local time.
+  case timestamp(TimeUnit, hasZone: Bool)
+  /// Exact: Int64 counts of 10^-scale (minor units).
+  case decimal(precision: Int, scale: Int)
+  /// Text, or a dictionary of texts with codes.
+  case string
+}
+
+package enum TimeUnit: Int, Hashable, Sendable {
+  case second, millisecond, microsecond, nanosecond
+
+  package var ticksPerDay: Int64 {
+    switch self {
+    case .second: 86_400
+    case .millisecond: 86_400_000
+    case .microsecond: 86_400_000_000
+    case .nanosecond: 86_400_000_000_000
+    }
+  }
+}
+
+package struct Field: Hashable, Sendable {
+  package let name: String
+  package let type: ColumnType
+  package init(name: String, type: ColumnType) {
+    self.name = name
+    self.type = type
+  }
+}
+
+package struct Schema: Hashable, Sendable {
+  package let fields: [Field]
+  package init(fields: [Field]) { self.fields = fields }
+  package func index(of name: String) -> Int? { fields.firstIndex { $0.name == name } }
+}
+
+/// Values without their validity. Slots of missing values hold anything.
+package enum ColumnValues: Sendable {
+  case int32(Buffer<Int32>)
+  case int64(Buffer<Int64>)
+  case float(Buffer<Float>)
+  case double(Buffer<Double>)
+  case date(Buffer<Int32>)
+  case timestamp(Buffer<Int64>, TimeUnit, hasZone: Bool)
+  case decimal(Buffer<Int64>, precision: Int, scale: Int)
+  case strings(Strings)
+  case dictionary(codes: Buffer<Int32>, Strings)
+}
+
+package struct Column: Sendable {
+  package let values: ColumnValues
+  /// Nil when no value is missing.
+  package let validity: Validity?
+  package let count: Int
+
+  package init(_ values: ColumnValues, validity: Validity? = nil) {
+    self.values = values
+    self.validity = validity
+    switch values {
+    case .int32(let buffer), .date(let buffer): count = buffer.count
+    case .int64(let buffer), .decimal(let buffer, _, _), .timestamp(let buffer, _, _):
+      count = buffer.count
+    case .float(let buffer): count = buffer.count
+    case .double(let buffer): count = buffer.count
+    case .strings(let strings): count = strings.count
+    case .dictionary(let codes, _): count = codes.count
+    }
+    precondition(validity.map { $0.count == count } ?? true)
+  }
+
+  package var type: ColumnType {
+    switch values {
+    case .int32: .int32
+    case .int64: .int64
+    case .float: .float
+    case .double: .double
+    case .date: .date
+    case .timestamp(_, let unit, let hasZone): .timestamp(unit, hasZone: hasZone)
+    case .decimal(_, let precision, let scale): .decimal(precision: precision, scale: scale)
+    case .strings, .dictionary: .string
+    }
+  }
+
+  @inline(__always)
+  package func isMissing(_ row: Int) -> Bool { validity.map { !$0[row] } ?? false }
+}
+
+/// One bit a row, least significant first, as Arrow stores it: 1 = present.
+package struct Validity: Sendable {
+  package let bytes: Buffer<UInt8>
+  /// Bit of the first row inside `bytes`: imported slices need not start on a byte.
+  package let offset: Int
+  package let count: Int
+
+  package init(bytes: Buffer<UInt8>, offset: Int, count: Int) {
+    precondition(bytes.count * 8 >= offset + count)
+    self.bytes = bytes
+    self.offset = offset
+    self.count = count
+  }
+
+  /// From one flag a row; nil when all are present.
+  package init?(present: [Bool]) {
+    guard present.contains(false) else { return nil }
+    let bytes = Buffer<UInt8>(count: (present.count + 7) / 8) { target in
+      target.initialize(repeating: 0)
+      for (row, flag) in present.enumerated() where flag { target[row >> 3] |= 1 << UInt8(row & 7) }
+    }
+    self.init(bytes: bytes, offset: 0, count: present.count)
+  }
+
+  @inline(__always)
+  package subscript(row: Int) -> Bool {
+    let bit = offset + row
+    return bytes[bit >> 3] & (1 << UInt8(bit & 7)) != 0
+  }
+
+  package var missingCount: Int { (0..<count).reduce(0) { $0 + (self[$1] ? 0 : 1) } }
+}

@@ -1,0 +1,24 @@
+/// Rows to read: one or more files of one shape, cut into pieces in file order.
+///
+/// Cutting is serial and cheap (for compressed text it includes decompression); decoding a piece is
+/// the expensive part and any number of pieces decode at once. A piece holds at most about a million
+/// rows, so a reader's memory is bounded by the pieces it keeps.
+package protocol Source: AnyObject {
+  /// All columns of the files. Text files have only `.string` columns: their readers parse them.
+  var schema: Schema { get }
+  /// The files, in reading order.
+  var files: [String] { get }
+  /// Rows in all files, where the format says so.
+  var rowCount: Int64? { get }
+
+  /// The next piece of rows with the given columns (indices into `schema`), nil at the end.
+  /// One caller at a time.
+  func next(columns: [Int]) throws -> Piece?
+}
+
+/// A run of rows that is still to be decoded.
+package struct Piece: Sendable {
+  /// Decodes into one batch; safe on any thread, once.
+  package let decode: @Sendable () throws -> RecordBatch
+  package init(decode: @escaping @Sendable () throws -> RecordBatch) { self.decode = decode }
+}
