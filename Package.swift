@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Sharding"),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CKernels"]),
     .target(name: "Columnar", dependencies: ["CArrowBridge", "Sharding"]),
-    .target(name: "Features", dependencies: ["Columnar", "Kernels", "Sharding"]),
+    .target(name: "Features", dependencies: ["COpenBLAS", "Columnar", "Kernels", "Sharding"]),
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),
     .target(name: "CustomerValue", dependencies: ["Features", "Kernels", "Sharding"]),
     .target(name: "Segments", dependencies: ["Clustering", "CustomerValue"]),

@@ -23,6 +23,18 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     self.init(base: UnsafePointer(start), count: count, owner: block)
   }
 
+  /// Memory for `count` elements that several threads may fill before anyone reads `buffer`.
+  package static func uninitialized(
+    count: Int
+  ) -> (buffer: Buffer, storage: UnsafeMutableBufferPointer<Element>) {
+    let block = AlignedBlock(bytes: count * MemoryLayout<Element>.stride)
+    let start = block.address.assumingMemoryBound(to: Element.self)
+    return (
+      Buffer(base: UnsafePointer(start), count: count, owner: block),
+      UnsafeMutableBufferPointer(start: start, count: count)
+    )
+  }
+
   package init(_ values: some Collection<Element>) {
     self.init(count: values.count) { target in _ = target.initialize(from: values) }
   }
