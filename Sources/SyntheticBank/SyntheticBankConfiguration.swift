@@ -22,7 +22,7 @@ package struct SyntheticBankConfiguration: Sendable, Hashable {
   /// leave on the way.
   package let meanTransactionsPerYear: Double
   /// How far apart the archetypes are: 1 is a bank as found, with overlap; at s the spread of rates
-  /// and tickets inside an archetype is 1/s, and joining and leaving are 1/s² as frequent.
+  /// and tickets inside an archetype (between customers and of one) is 1/s, and joining and leaving are 1/s² as frequent.
   package let separation: Double
   /// Share of the customers who join inside the window (at separation 1).
   package let newShare: Double

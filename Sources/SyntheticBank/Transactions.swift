@@ -116,7 +116,7 @@ extension SyntheticBank {
     var channel = Channel(rawValue: Self.pick(stream.unit(), channelThresholds[truth.archetype]))!
     // Branches are shut at weekends; who would have gone there uses the machine in the wall.
     if channel == .branch && CivilDate.weekday(ofDay: firstDay + day) >= 5 { channel = .atm }
-    let deviation = archetype.ticketDeviation
+    let deviation = archetype.ticketDeviation / configuration.separation
     let ticket =
       truth.meanTicket * exp(deviation * stream.normal() - 0.5 * deviation * deviation)
     var amount = Int64((min(ticket, 1e12) * 100).rounded())

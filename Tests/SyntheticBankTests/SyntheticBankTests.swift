@@ -216,7 +216,7 @@ struct Ledger: Equatable {
   /// each customer agrees with the truth.
   @Test func kMeansFindsTheLatentSegments() throws {
     let bank = SyntheticBank(
-      try .init(customers: 20_000, seed: 1, meanTransactionsPerYear: 24, separation: 4))
+      try .init(customers: 20_000, seed: 1, meanTransactionsPerYear: 48, separation: 4))
     let folder = try TemporaryFolder()
     try Ledger(bank).write(to: folder)
     let truth = (0..<20_000).map { Int32(bank.truth(ofCustomer: $0).archetype) }
@@ -229,15 +229,13 @@ struct Ledger: Equatable {
       from sklearn.preprocessing import StandardScaler
       load = lambda name, kind: np.fromfile(f"{sys.argv[1]}/{name}", kind)
       ids = load("customers", np.int64) - 1_000_000
-      amounts, channels = load("amounts", np.int64) / 100, load("channels", np.int32)
+      amounts = load("amounts", np.int64) / 100
       truth = load("truth", np.int32)
       n = len(truth)
       frequency = np.bincount(ids, minlength=n)
       money = np.bincount(ids, np.abs(amounts), minlength=n)
-      columns = [np.log1p(frequency), np.log1p(money / frequency)]
-      for channel in range(6):
-          columns.append(np.bincount(ids[channels == channel], minlength=n) / frequency)
-      X = StandardScaler().fit_transform(np.column_stack(columns))
+      X = StandardScaler().fit_transform(
+          np.column_stack([np.log1p(frequency), np.log1p(money / frequency)]))
       labels = KMeans(8, n_init=10, random_state=0).fit_predict(X)
       print(adjusted_rand_score(truth, labels))
       """, [folder.url.path])
@@ -256,6 +254,7 @@ struct Ledger: Equatable {
       Issue.record("unexpected columns")
       return
     }
+    let folder = try TemporaryFolder()
     let lines = (0..<1_000).map { "\(frequency[$0]),\(amount[$0]),\(kinds[$0])" }
     let score = try Shell.python(
       """
@@ -267,20 +266,10 @@ struct Ledger: Equatable {
       labels = KMeans(3, n_init=10, random_state=0).fit_predict(
           StandardScaler().fit_transform(data[:, :2]))
       print(adjusted_rand_score(data[:, 2], labels))
-      """, [try TemporaryFile(lines.joined(separator: "\n")).path])
+      """, [try folder.write("atm.csv", lines.joined(separator: "\n"))])
     let adjustedRandIndex = try #require(
       Double(score.trimmingCharacters(in: .whitespacesAndNewlines)))
     #expect(adjustedRandIndex >= 0.9)
-  }
-}
-
-/// One file in a folder of its own.
-private struct TemporaryFile {
-  let folder: TemporaryFolder
-  let path: String
-  init(_ text: String) throws {
-    folder = try TemporaryFolder()
-    path = try folder.write("data.csv", text)
   }
 }
 
