@@ -37,8 +37,10 @@ let package = Package(
     .target(name: "Columnar", dependencies: ["CArrowBridge", "Sharding"]),
     .target(name: "Features", dependencies: ["COpenBLAS", "Columnar", "Kernels", "Sharding"]),
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),
-    .target(name: "CustomerValue", dependencies: ["Features", "Kernels", "Sharding"]),
-    .target(name: "Segments", dependencies: ["Clustering", "CustomerValue"]),
+    .target(name: "CustomerValue", dependencies: ["Columnar", "Features", "Kernels", "Sharding"]),
+    .target(
+      name: "Segments", dependencies: ["Clustering", "Columnar", "CustomerValue", "Sharding"]),
+    .target(name: "SyntheticBank", dependencies: ["Columnar", "Sharding"]),
     .target(name: "Reporting", dependencies: ["Segments", "Columnar", crypto]),
     .target(
       name: "Tranche",
@@ -56,6 +58,7 @@ let package = Package(
     .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "TestSupport"]),
     .testTarget(name: "CustomerValueTests", dependencies: ["CustomerValue", "TestSupport"]),
     .testTarget(name: "SegmentsTests", dependencies: ["Segments", "TestSupport"]),
+    .testTarget(name: "SyntheticBankTests", dependencies: ["SyntheticBank", "TestSupport"]),
     .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"]),
     .testTarget(name: "TrancheTests", dependencies: ["Tranche", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TrancheCommand", "TestSupport"]),
