@@ -46,7 +46,7 @@ let package = Package(
       name: "Tranche",
       dependencies: [
         "Columnar", "Features", "Clustering", "CustomerValue", "Segments", "Reporting", "Sharding",
-        crypto, toml,
+        "SyntheticBank", "CArrowBridge", "COpenBLAS", crypto, toml,
       ]),
     .executableTarget(name: "TrancheCommand", dependencies: ["Tranche", swiftArgumentParser]),
 

@@ -60,9 +60,9 @@ extension FeatureTable {
       throw InputError(
         .badData, "there are no rows", file: source.files.first, hint: "check the input")
     }
-    let parts = chunks
+    let (parts, rowCount) = (chunks, rows)
     let columns = try workers.map(names.count) { feature -> Buffer<Double> in
-      Buffer(count: rows) { target in
+      Buffer(count: rowCount) { target in
         var start = 0
         for part in parts {
           let values = part.features[feature].values

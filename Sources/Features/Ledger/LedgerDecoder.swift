@@ -264,7 +264,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
         case .missingCustomerID: (format.customerID, nil)
         case .missingDate, .unreadableDate: (format.date, days[day].text)
         case .futureDate, .ancientDate:
-          (format.date, CivilDate(days: asOf - block.ages[row]).description)
+          (format.date, CivilDate(daysSinceEpoch: Int(asOf) - Int(block.ages[row])).description)
         default: (format.amount, amounts[amount].text)
         }
       block.counts.quarantined[reason, default: 0] += 1

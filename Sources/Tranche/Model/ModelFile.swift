@@ -10,6 +10,8 @@ package struct ModelFile: Sendable, Codable, Equatable {
   /// In the order of the centroids' columns.
   package var features: [FeatureTransform]
   package var components: PrincipalComponents?
+  /// What samples are stored less of (d values): part of how a row is rounded, so of its label.
+  package var centers: [Double]
   /// k × d, in scaled units.
   package var centroids: [[Double]]
   /// k × features, in the features' units.
@@ -39,11 +41,12 @@ package struct ModelFile: Sendable, Codable, Equatable {
   }
 
   package init(
-    transforms: FittedTransforms, centroids: [[Double]], segments: [Segment], inertia: Double,
+    transforms: FittedTransforms, centers: [Double], centroids: [[Double]], segments: [Segment], inertia: Double,
     seed: UInt64, dropped: [String], scale: String, scoring: ScoringModel? = nil
   ) {
     features = transforms.features
     components = transforms.components
+    self.centers = centers
     self.centroids = centroids
     centroidsOriginal = centroids.map { point in
       let scaled = transforms.components.map { $0.lift(point) } ?? point
@@ -118,7 +121,7 @@ package struct ModelFile: Sendable, Codable, Equatable {
     let d = transforms.dimensions
     let whole =
       !centroids.isEmpty && centroids.allSatisfy { $0.count == d && $0.allSatisfy(\.isFinite) }
-      && segments.count == centroids.count
+      && segments.count == centroids.count && centers.count == d && centers.allSatisfy(\.isFinite)
       && features.allSatisfy { $0.scale.isFinite && $0.scale > 0 && $0.center.isFinite }
     guard whole else {
       throw RunFailure(
