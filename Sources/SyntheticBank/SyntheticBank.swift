@@ -24,10 +24,10 @@ package struct SyntheticBank: Sendable {
   let intensity: [Double]
   /// Running sums of the archetypes' weights, the last one exactly 1.
   private let archetypeThresholds: [Double]
-  /// The same for each archetype's channels.
-  let channelThresholds: [[Double]]
-  /// Transactions a month of an archetype's average customer.
-  private let rates: [Double]
+  /// In the order of the archetypes.
+  let laws: [ArchetypeLaw]
+  /// Probability of joining inside the window.
+  private let newShare: Double
   private let customerDraws: CounterBasedRandom
   let monthDraws: CounterBasedRandom
 
@@ -43,8 +43,12 @@ package struct SyntheticBank: Sendable {
     monthStarts = starts.map { $0 - first } + [end + 1 - first]
     intensity = Seasonality.intensity(days: first...end)
     archetypeThresholds = Self.thresholds(configuration.archetypes.map(\.weight))
-    channelThresholds = configuration.archetypes.map { Self.thresholds($0.channels) }
-    rates = Self.rates(configuration, window: intensity[intensity.count - 1])
+    newShare = configuration.newShare / (configuration.separation * configuration.separation)
+    let rates = Self.rates(configuration, window: intensity[intensity.count - 1])
+    laws = zip(configuration.archetypes, rates).map {
+      ArchetypeLaw(
+        $0, rate: $1, separation: configuration.separation, channels: Self.thresholds($0.channels))
+    }
     customerDraws = CounterBasedRandom(seed: configuration.seed, purpose: .init("bank customer"))
     monthDraws = CounterBasedRandom(seed: configuration.seed, purpose: .init("bank month"))
   }
@@ -123,6 +127,48 @@ enum Seasonality {
   }
 }
 
+/// An archetype with the configuration applied, in a form that hot loops copy without counting
+/// references.
+struct ArchetypeLaw: BitwiseCopyable {
+  /// Transactions a month of the average customer while active.
+  let rate: Double
+  let rateShape: Double
+  let ticket: Double
+  let ticketSpread: Double
+  let ticketDeviation: Double
+  let refunds: Double
+  /// In days.
+  let meanLifetime: Double
+  let youngest: Int
+  let ageCount: Int
+  let isClockwork: Bool
+  /// Running sums of the channels' weights; unused places are 1.
+  private var channelThresholds: SIMD8<Double>
+
+  init(_ archetype: Archetype, rate: Double, separation: Double, channels: [Double]) {
+    self.rate = rate
+    rateShape = archetype.rateShape * separation * separation
+    ticket = archetype.ticket
+    ticketSpread = archetype.ticketSpread / separation
+    ticketDeviation = archetype.ticketDeviation / separation
+    refunds = archetype.refunds
+    meanLifetime = 365.25 * separation * separation / max(archetype.dropout, 1e-9)
+    youngest = archetype.ages.lowerBound
+    ageCount = archetype.ages.count
+    isClockwork = archetype.isClockwork
+    channelThresholds = SIMD8(repeating: 1)
+    for (index, threshold) in channels.enumerated() { channelThresholds[index] = threshold }
+  }
+
+  /// The lowest channel whose threshold is above `u` in [0, 1).
+  @inline(__always)
+  func channel(at u: Double) -> Int {
+    var index = 0
+    while u >= channelThresholds[index] { index += 1 }
+    return index
+  }
+}
+
 /// What is true about one customer.
 struct CustomerTruth {
   var archetype: Int
@@ -148,25 +194,21 @@ extension SyntheticBank {
 
   func truth(ofCustomer customer: Int) -> CustomerTruth {
     var stream = DrawStream(customerDraws, at: customer)
-    let separation = configuration.separation
     let index = Self.pick(stream.unit(), archetypeThresholds)
-    let archetype = configuration.archetypes[index]
-    let ages = archetype.ages
-    let age = ages.lowerBound + Int(stream.unit() * Double(ages.count))
+    let law = laws[index]
+    let age = law.youngest + Int(stream.unit() * Double(law.ageCount))
     let isAgeKnown = stream.unit() >= 0.01
 
-    let isNew = stream.unit() < configuration.newShare / (separation * separation)
+    let isNew = stream.unit() < newShare
     let joiningDraw = stream.unit()
     // Earlier customers joined up to fifteen years before the window.
     let joined = isNew ? Int(joiningDraw * Double(days)) : -1 - Int(joiningDraw * 5_478)
-    let lifetime =
-      stream.exponential() * 365.25 * separation * separation / max(archetype.dropout, 1e-9)
+    let lifetime = stream.exponential() * law.meanLifetime
     let start = max(joined, 0)
     let left = start + 1 + Int(min(lifetime, 1e8))
 
-    let shape = archetype.rateShape * separation * separation
-    let rate = rates[index] * stream.gamma(shape: shape) / shape
-    let meanTicket = archetype.ticket * exp(archetype.ticketSpread / separation * stream.normal())
+    let rate = law.rate * stream.gamma(shape: law.rateShape) / law.rateShape
+    let meanTicket = law.ticket * exp(law.ticketSpread * stream.normal())
     let phase = stream.unit()
     let anchorDay = day(at: stream.unit(), from: start, to: min(left, days))
     return CustomerTruth(

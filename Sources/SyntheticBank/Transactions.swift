@@ -71,7 +71,7 @@ extension SyntheticBank {
     let before = clock(truth, at: start)
     for payment in 0..<count {
       let u: Double
-      if configuration.archetypes[truth.archetype].isClockwork {
+      if laws[truth.archetype].isClockwork {
         // Payments fall where the clock passes a whole number.
         let next = before.rounded(.down) + Double(payment + 1)
         u = min(max((next - before) / expected, 0), 1 - 0x1p-53)
@@ -92,7 +92,7 @@ extension SyntheticBank {
     _ truth: CustomerTruth, from start: Int, to end: Int, _ stream: inout DrawStream
   ) -> Int {
     guard start < end else { return 0 }
-    if configuration.archetypes[truth.archetype].isClockwork {
+    if laws[truth.archetype].isClockwork {
       return Int(clock(truth, at: end).rounded(.down) - clock(truth, at: start).rounded(.down))
     }
     return stream.poisson(mean: truth.rate * (intensity[end] - intensity[start]))
@@ -112,19 +112,18 @@ extension SyntheticBank {
   private func transaction(
     _ customer: Int, _ truth: CustomerTruth, day: Int, _ stream: inout DrawStream
   ) -> Transaction {
-    let archetype = configuration.archetypes[truth.archetype]
-    var channel = Channel(rawValue: Self.pick(stream.unit(), channelThresholds[truth.archetype]))!
+    let law = laws[truth.archetype]
+    var channel = Channel(rawValue: law.channel(at: stream.unit()))!
     // Branches are shut at weekends; who would have gone there uses the machine in the wall.
     if channel == .branch && CivilDate.weekday(ofDay: firstDay + day) >= 5 { channel = .atm }
-    let deviation = archetype.ticketDeviation / configuration.separation
-    let ticket =
-      truth.meanTicket * exp(deviation * stream.normal() - 0.5 * deviation * deviation)
+    let deviation = law.ticketDeviation
+    let ticket = truth.meanTicket * exp(deviation * stream.normal() - 0.5 * deviation * deviation)
     var amount = Int64((min(ticket, 1e12) * 100).rounded())
     if channel == .atm {
       amount = max(1, (amount + 500) / 1_000) * 1_000  // machines pay out whole tens
     } else {
       amount = max(1, amount)
-      if stream.unit() < archetype.refunds { amount = -amount }
+      if stream.unit() < law.refunds { amount = -amount }
     }
     return Transaction(
       amount: amount, customer: UInt32(customer), order: UInt32(truncatingIfNeeded: stream.bits()),
@@ -134,7 +133,9 @@ extension SyntheticBank {
   private func columns(
     _ ordered: MonthOrder, month: Int, workers: Workers
   ) throws -> RecordBatch {
-    let rows = ordered.rows
+    // Raw access: a `Buffer`'s subscript counts a reference each time.
+    nonisolated(unsafe) let rows = ordered.rows.values
+    defer { withExtendedLifetime(ordered) {} }
     let count = rows.count
     let shards = Shards(rows: count, rowsPerShard: 1 << 16)
     func column<Value: BitwiseCopyable>(
