@@ -39,7 +39,9 @@ let package = Package(
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),
     .target(name: "CustomerValue", dependencies: ["Features", "Kernels", "Sharding"]),
     .target(name: "Segments", dependencies: ["Clustering", "CustomerValue"]),
-    .target(name: "Reporting", dependencies: ["Segments", "Columnar", crypto]),
+    .target(
+      name: "Reporting", dependencies: ["Segments", "Columnar", "Sharding", crypto],
+      resources: [.embedInCode("Resources/page.css"), .embedInCode("Resources/page.js")]),
     .target(
       name: "Tranche",
       dependencies: [
@@ -56,7 +58,9 @@ let package = Package(
     .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "TestSupport"]),
     .testTarget(name: "CustomerValueTests", dependencies: ["CustomerValue", "TestSupport"]),
     .testTarget(name: "SegmentsTests", dependencies: ["Segments", "TestSupport"]),
-    .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"]),
+    .testTarget(
+      name: "ReportingTests",
+      dependencies: ["Reporting", "Segments", "Columnar", "Sharding", "TestSupport"]),
     .testTarget(name: "TrancheTests", dependencies: ["Tranche", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TrancheCommand", "TestSupport"]),
   ],
