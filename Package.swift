@@ -60,7 +60,8 @@ let package = Package(
     .testTarget(name: "SegmentsTests", dependencies: ["Segments", "TestSupport"]),
     .testTarget(
       name: "ReportingTests",
-      dependencies: ["Reporting", "Segments", "Columnar", "Sharding", "TestSupport"]),
+      dependencies: ["Reporting", "Segments", "Columnar", "Sharding", "TestSupport"],
+      exclude: ["browser.py"]),
     .testTarget(name: "TrancheTests", dependencies: ["Tranche", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TrancheCommand", "TestSupport"]),
   ],

@@ -1,7 +1,7 @@
 import Foundation
 
 /// JSON that may stand in a `<script type="application/json">`: nothing in it can end the element.
-indirect enum JSON {
+enum JSON {
   case text(String)
   case number(Double)
   case bool(Bool)

@@ -22,7 +22,7 @@ struct NumberFormat {
       + String(repeating: "0", count: places - digits.count) + digits
   }
 
-  /// As many decimals as its size needs: 12,345 · 123.4 · 12.34 · 0.0123.
+  /// As many decimals as its size needs: 1,234 · 123.4 · 12.34 · 0.0123.
   func amount(_ value: Double) -> String {
     let size = abs(value)
     if value == value.rounded(), size < 1e15 { return decimal(value, 0) }
@@ -55,10 +55,8 @@ struct NumberFormat {
 
   private func grouped(_ digits: String, negative: Bool) -> String {
     var text = ""
-    // Four digits stay together: 1234, but 12,345.
-    let groups = digits.count > 4
     for (index, digit) in digits.enumerated() {
-      if groups, index > 0, (digits.count - index) % 3 == 0 { text += language.groupSeparator }
+      if index > 0, (digits.count - index) % 3 == 0 { text += language.groupSeparator }
       text.append(digit)
     }
     return (negative ? "−" : "") + text

@@ -61,8 +61,7 @@
   }
   const idOf = i => idBytes ? new TextDecoder().decode(idBytes.subarray(idStart[i], idStart[i + 1])) : '';
 
-  const grouped = digits => digits.length > 4
-    ? digits.replace(/\B(?=(\d{3})+$)/g, data.group) : digits;
+  const grouped = digits => digits.replace(/\B(?=(\d{3})+$)/g, data.group);
   function number(value) {
     const size = Math.abs(value);
     const places = Number.isInteger(value) || size >= 1e6 ? 0 : size >= 0.1 ? 2 : size >= 0.001 ? 4 : 6;

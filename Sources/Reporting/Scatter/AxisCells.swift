@@ -47,8 +47,8 @@ struct AxisCells {
       return
     }
     let mean = extent.sumOfMagnitudes / Double(extent.count)
-    // From an exponential's view, a maximum of 20 means is past one in 10⁸: a tail.
-    let isLogarithmic = max(abs(extent.minimum), abs(extent.maximum)) > 20 * mean && mean >= 1
+    // Even values end at two means; past five, most customers would crowd one end of the axis.
+    let isLogarithmic = max(abs(extent.minimum), abs(extent.maximum)) > 5 * mean && mean >= 1
     self.isLogarithmic = isLogarithmic
     var low = extent.minimum
     var high = extent.maximum

@@ -139,9 +139,10 @@ extension Page {
       let cells = counts.enumerated().map { column, count -> HTML in
         let isOutside = row == migration.previous.count && column == migration.current.count
         if isOutside { return "<td></td>" }
+        guard count > 0 else { return "<td class=\"heat-0\"><span class=\"none\">0</span></td>" }
         let stays = column < migration.current.count && migration.current[column].id == id
         let part = share(count, of: total)
-        let level = count == 0 ? 0 : min(6, 1 + Int(part * 6))
+        let level = min(6, 1 + Int(part * 6))
         return """
           <td class="heat-\(level)\(stays ? " stays" : "")">\(numbers.count(count))<small>\(
             numbers.percent(part))</small></td>

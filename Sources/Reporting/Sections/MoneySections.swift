@@ -36,7 +36,7 @@ extension Page {
     return Section(
       id: "concentration", title: say(.concentration), note: say(.concentrationNote),
       body: """
-        <div class="beside"><svg class="square" viewBox="0 0 360 352" role="img" aria-label="\(
+        <div class="beside"><svg class="square" viewBox="0 0 372 352" role="img" aria-label="\(
           say(.concentration))">\(picture)</svg><div><table class="plain"><tbody><tr><th scope="row">\(
           say(.gini))</th><td><b>\(numbers.decimal(concentration.gini, 3))</b></td></tr>\(
           tops)</tbody></table>\(zero)</div></div>
@@ -78,6 +78,7 @@ extension Page {
         }
         // Six steps of the square root: areas, not tails, decide the shade.
         let level = Int((6 * (Double(count) / Double(most)).squareRoot()).rounded())
+        guard count > 0 else { return "<td class=\"heat-0\"><span class=\"none\">0</span></td>" }
         return """
           <td class="heat-\(level)"><b>\(numbers.count(count))</b><small>\(
             numbers.percent(share(count, of: all)))</small>\(money)</td>

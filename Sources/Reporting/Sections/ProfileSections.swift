@@ -57,7 +57,7 @@ extension Page {
       """
       <line class="\(tick == 0 ? "axis" : "rule")" x1="\(scale[tick])" x2="\(scale[tick])" y1="18" \
       y2="\(bottom)"/><text class="tick" x="\(scale[tick])" y="\(bottom + 16)" text-anchor="middle">\(
-        numbers.signed(tick, abs(tick) < 1 && tick != 0 ? 1 : (tick == tick.rounded() ? 0 : 1)))</text>
+        tick == 0 ? "0" : numbers.signed(tick, tick == tick.rounded() ? 0 : 1))</text>
       """
     }
     for (index, name) in profile.featureNames.enumerated() {
@@ -82,7 +82,7 @@ extension Page {
     return Section(
       id: "snake", title: say(.snake), note: say(.snakeNote),
       body: """
-        <div class="wide"><svg class="plot" viewBox="0 0 720 \(bottom + 24)" role="img" aria-label="\(
+        <div class="wide"><svg class="plot lines" viewBox="0 0 720 \(bottom + 24)" role="img" aria-label="\(
           say(.snake))">\(picture)</svg></div>\(legend)
         """)
   }

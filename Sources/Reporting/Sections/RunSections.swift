@@ -46,7 +46,7 @@ extension Page {
     let x = LinearScale(
       Double(first)...Double(max(last, first + 1)), pixels: 52...308)
     let y = LinearScale(low - margin...high + margin, pixels: 10...132, isUpward: true)
-    var picture: [HTML] = y.ticks(3).map { tick in
+    var picture: [HTML] = y.ticks(4).map { tick in
       """
       <line class="rule" x1="46" x2="312" y1="\(y[tick])" y2="\(y[tick])"/><text class="tick" x="42" \
       y="\(y[tick] + 4)" text-anchor="end">\(numbers.short(tick))</text>

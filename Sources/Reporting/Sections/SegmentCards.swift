@@ -6,7 +6,7 @@ extension Page {
     let cards = profile.segments.indices.map(card)
     return Section(
       id: "segments", title: say(.segments), note: say(.segmentsNote),
-      body: "<div class=\"cards\">\(cards)</div>")
+      body: "<div class=\"cards\(cards.count > 12 ? " many" : "")\">\(cards)</div>")
   }
 
   private func card(_ label: Int) -> HTML {
