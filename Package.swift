@@ -41,7 +41,9 @@ let package = Package(
     .target(
       name: "Segments", dependencies: ["Clustering", "Columnar", "CustomerValue", "Sharding"]),
     .target(name: "SyntheticBank", dependencies: ["Columnar", "Sharding"]),
-    .target(name: "Reporting", dependencies: ["Segments", "Columnar", crypto]),
+    .target(
+      name: "Reporting", dependencies: ["Segments", "Columnar", "Sharding", crypto],
+      resources: [.embedInCode("Resources/page.css"), .embedInCode("Resources/page.js")]),
     .target(
       name: "Tranche",
       dependencies: [
@@ -59,7 +61,10 @@ let package = Package(
     .testTarget(name: "CustomerValueTests", dependencies: ["CustomerValue", "TestSupport"]),
     .testTarget(name: "SegmentsTests", dependencies: ["Segments", "TestSupport"]),
     .testTarget(name: "SyntheticBankTests", dependencies: ["SyntheticBank", "TestSupport"]),
-    .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"]),
+    .testTarget(
+      name: "ReportingTests",
+      dependencies: ["Reporting", "Segments", "Columnar", "Sharding", "TestSupport"],
+      exclude: ["browser.py"]),
     .testTarget(name: "TrancheTests", dependencies: ["Tranche", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TrancheCommand", "TestSupport"]),
   ],

@@ -1,7 +1,10 @@
+import Clustering
 import Columnar
 import Features
 import Foundation
+import Reporting
 import Sharding
+import SyntheticBank
 
 /// Why a run ended without its output, in one sentence, with the exit code of `sysexits.h`.
 public struct RunFailure: Error, Sendable, Equatable {
@@ -77,8 +80,14 @@ extension RunFailure {
     case let failure as RunFailure: self = failure
     case let error as InputError: self.init(error)
     case let error as TransformError: self.init(error)
+    case let error as ClusteringError: self.init(.badData, error.description)
+    case let error as ConfigurationError: self.init(.usage, error.description)
+    case let error as ReportError: self.init(.usage, error.description)
+    case let error as SyntheticBankError: self.init(.usage, error.description)
     case is Cancelled: self.init(.interrupted, "stopped before the end, nothing was written")
-    default: self = Self.other(error)
+    default:
+      // No error of ours: this is our bug, and the text is all there is to find it by.
+      self.init(.bug, "unexpected error: \(error)", hint: "please report it")
     }
   }
 

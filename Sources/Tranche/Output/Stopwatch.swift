@@ -39,10 +39,17 @@ extension Duration {
 
 /// The process's memory.
 package enum ProcessMemory {
+  #if canImport(Glibc)
+    // Glibc declares the constant as an enum and the function with an integer.
+    private static let selfUsage = __rusage_who_t(RUSAGE_SELF.rawValue)
+  #else
+    private static let selfUsage = RUSAGE_SELF
+  #endif
+
   /// The most this process ever had resident.
   package static var peakBytes: Int {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(Self.selfUsage, &usage)
     return usage.ru_maxrss * 1024
   }
 }
