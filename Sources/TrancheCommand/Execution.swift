@@ -20,7 +20,7 @@ enum Execution {
       } else if !options.quiet {
         for line in summary(result) { print(line) }
       }
-      fflush(stdout)
+      fflush(nil)
     } catch {
       meter.finish()
       try fail(RunFailure(error), json: options.json)
