@@ -31,8 +31,19 @@ class DescriptorStream final : public arrow::io::InputStream {
   bool closed() const override { return descriptor_ < 0; }
   arrow::Result<int64_t> Tell() const override { return position_; }
 
+  /// The first bytes, which the next `Read` delivers again.
+  std::string peek() {
+    char head[4];
+    const int64_t got = Read(4, head).ValueOr(0);
+    position_ = 0;
+    pushed_back_.assign(head, static_cast<size_t>(got));
+    return pushed_back_;
+  }
+
   arrow::Result<int64_t> Read(int64_t capacity, void *out) override {
-    int64_t filled = 0;
+    int64_t filled = std::min(capacity, static_cast<int64_t>(pushed_back_.size()));
+    std::memcpy(out, pushed_back_.data(), static_cast<size_t>(filled));
+    pushed_back_.erase(0, static_cast<size_t>(filled));
     while (filled < capacity) {
       const ssize_t got = ::read(
           descriptor_, static_cast<char *>(out) + filled, static_cast<size_t>(capacity - filled));
@@ -55,6 +66,7 @@ class DescriptorStream final : public arrow::io::InputStream {
  private:
   int descriptor_;
   int64_t position_ = 0;
+  std::string pushed_back_;
 };
 
 int open_descriptor(const char *path) {
@@ -92,6 +104,18 @@ ArrowBridgeBytes *arrow_bridge_bytes_open(
     bytes->raw = std::make_shared<DescriptorStream>(open_descriptor(path));
     bytes->stream = bytes->raw;
     bytes->limit = limit;
+    const std::string head = bytes->raw->peek();
+    if (head.compare(0, 4, "PK\x03\x04") == 0) {
+      throw Failure{ARROW_BRIDGE_BAD_DATA, "it is a zip archive", ""};
+    }
+    if (head.compare(0, 4, "PAR1") == 0) {
+      throw Failure{ARROW_BRIDGE_BAD_DATA, "it is a Parquet file", ""};
+    }
+    if (compression == ARROW_BRIDGE_BY_CONTENT) {
+      compression = head.compare(0, 2, "\x1f\x8b") == 0 ? ARROW_BRIDGE_GZIP
+          : head.compare(0, 4, "\x28\xb5\x2f\xfd") == 0 ? ARROW_BRIDGE_ZSTD
+                                                       : ARROW_BRIDGE_PLAIN;
+    }
     if (compression != ARROW_BRIDGE_PLAIN) {
       bytes->codec = take(arrow::util::Codec::Create(
           compression == ARROW_BRIDGE_GZIP ? arrow::Compression::GZIP : arrow::Compression::ZSTD));

@@ -162,6 +162,8 @@ enum ArrowBridgeCompression {
   ARROW_BRIDGE_PLAIN = 0,
   ARROW_BRIDGE_GZIP,
   ARROW_BRIDGE_ZSTD,
+  /// Reading only: what the first bytes say.
+  ARROW_BRIDGE_BY_CONTENT,
 };
 
 /// A file read from front to back, decompressed on the way (several members too).

@@ -8,6 +8,7 @@ package struct ReadOptions: Sendable {
   /// Names of text columns to read as codes and a dictionary (Parquet).
   package var dictionaryColumns: [String] = []
   package var parquet = ParquetSource.Limits()
+  package var csv = CSVOptions()
 
   package init() {}
 }
@@ -37,7 +38,7 @@ package enum Sources {
     case .ipc:
       return try IPCSource(files)
     case .csv:
-      throw InputError(.usage, "text files are not read here yet", file: files.first)
+      return try CSVSource(files, options: options.csv)
     }
   }
 
