@@ -34,6 +34,11 @@ enum Sample: String, CaseIterable, CustomTestStringConvertible, Sendable {
   var present: [Double] { values.filter { $0 == $0 }.sorted() }
 }
 
+/// A copy of a buffer's values. `Array(buffer.values)` on a temporary would read freed memory.
+func array<Value>(_ buffer: Buffer<Value>) -> [Value] {
+  withExtendedLifetime(buffer) { Array(buffer.values) }
+}
+
 let oneThread = Workers(threads: 1)
 let threeThreads = Workers(threads: 3)
 
@@ -121,8 +126,8 @@ let threeThreads = Workers(threads: 3)
     let scale = try ScoreScale(
       fitting: column, named: "x", direction: direction, workers: threeThreads)
     let expected = plainScores(sample.values, reversed: direction == .lowerIsBetter)
-    #expect(Array(try scale.scores(column, workers: threeThreads).values) == expected)
-    #expect(Array(try scale.scores(column, workers: oneThread).values) == expected)
+    #expect(array(try scale.scores(column, workers: threeThreads)) == expected)
+    #expect(array(try scale.scores(column, workers: oneThread)) == expected)
     #expect(sample.values.map(scale.score) == expected)
   }
 
@@ -130,17 +135,17 @@ let threeThreads = Workers(threads: 3)
     let column = Buffer([30.0, 10, 50, 20, 40])
     let up = try ScoreScale(
       fitting: column, named: "x", direction: .higherIsBetter, workers: oneThread)
-    #expect(Array(try up.scores(column, workers: oneThread).values) == [3, 1, 5, 2, 4])
+    #expect(array(try up.scores(column, workers: oneThread)) == [3, 1, 5, 2, 4])
     let down = try ScoreScale(
       fitting: column, named: "x", direction: .lowerIsBetter, workers: oneThread)
-    #expect(Array(try down.scores(column, workers: oneThread).values) == [3, 5, 1, 4, 2])
+    #expect(array(try down.scores(column, workers: oneThread)) == [3, 5, 1, 4, 2])
   }
 
   @Test func withoutTiesQuintilesHoldAFifth() throws {
     let column = Buffer((0..<10_000).map { Double(($0 * 7_919) % 10_000) })
     let scale = try ScoreScale(
       fitting: column, named: "x", direction: .lowerIsBetter, workers: oneThread)
-    let scores = Array(try scale.scores(column, workers: oneThread).values)
+    let scores = array(try scale.scores(column, workers: oneThread))
     for score in Int32(1)...5 { #expect(scores.filter { $0 == score }.count == 2_000) }
   }
 
@@ -242,7 +247,7 @@ let threeThreads = Workers(threads: 3)
       fittingRecency: recency, frequency: frequency, monetary: frequency, workers: oneThread)
     let scores = try rfm.scores(
       recency: recency, frequency: frequency, monetary: frequency, workers: threeThreads)
-    let names = scores.segment.values.map { $0 < 0 ? "-" : rfm.table.names[Int($0)] }
+    let names = array(scores.segment).map { $0 < 0 ? "-" : rfm.table.names[Int($0)] }
     #expect(names[0] == "champions" && names[4] == "hibernating" && names[5] == "-")
   }
 }
@@ -266,7 +271,7 @@ let threeThreads = Workers(threads: 3)
       Issue.record("decimal expected, got \(value.type)")
       return
     }
-    #expect(Array(minor.values) == [400_000_000, -30])  // 400,000.000 and −0.030
+    #expect(array(minor) == [400_000_000, -30])  // 400,000.000 and −0.030
   }
 
   @Test func floatingPointMakesDoubles() throws {
@@ -289,7 +294,7 @@ let threeThreads = Workers(threads: 3)
     let lenient = try SimpleValue.balance(
       income: [("a", income)], cost: [], missingAsZero: true, workers: oneThread)
     guard case .decimal(let minor, _, _) = lenient.values else { return }
-    #expect(Array(minor.values) == [100, 0])
+    #expect(array(minor) == [100, 0])
   }
 
   @Test func overflowNamesRowAndColumn() throws {
@@ -325,7 +330,7 @@ let threeThreads = Workers(threads: 3)
   @Test func defaultSharesWithoutTies() throws {
     let column = Buffer((0..<1_000).map { Double(($0 * 389) % 1_000) })
     let tiers = try Tiers(fitting: column, workers: oneThread)
-    let codes = Array(try tiers.assign(column, workers: threeThreads).values)
+    let codes = array(try tiers.assign(column, workers: threeThreads))
     #expect(codes.filter { $0 == Tier.high.rawValue }.count == 200)
     #expect(codes.filter { $0 == Tier.mid.rawValue }.count == 300)
     #expect(tiers.tier(800) == .high && tiers.tier(799) == .mid && tiers.tier(499) == .low)
@@ -352,7 +357,7 @@ let threeThreads = Workers(threads: 3)
     #expect(tiers.tier(520, previous: .low) == .low)
     let codes = try tiers.assign(
       Buffer([820.0, 820]), previous: Buffer([Int32(1), -1]), workers: oneThread)
-    #expect(Array(codes.values) == [1, 0])
+    #expect(array(codes) == [1, 0])
   }
 
   @Test func thresholds() throws {
