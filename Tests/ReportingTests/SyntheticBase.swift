@@ -20,7 +20,10 @@ struct SyntheticBase {
   ]
 
   /// - Parameter permuted: The same customers in another order of rows.
-  init(customers: Int, segments: Int = 6, seed: UInt64 = 1, textIDs: Bool = false, permuted: Bool = false) {
+  init(
+    customers: Int, segments: Int = 6, seed: UInt64 = 1, textIDs: Bool = false,
+    permuted: Bool = false
+  ) {
     var random = SequentialRandom(seed: seed, purpose: .init("synthetic report base"))
     func normal() -> Double {
       (-2 * log(1 - random.unit())).squareRoot() * cos(2 * .pi * random.unit())

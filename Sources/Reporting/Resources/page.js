@@ -206,7 +206,7 @@
     height = box.height;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
-    margin.left = width < 500 ? 46 : 62;
+    margin.left = width < 500 ? 54 : 62;
     redraw();
   }
   function redraw() { cancelAnimationFrame(frame); frame = requestAnimationFrame(draw); }

@@ -50,7 +50,7 @@ extension Page {
     let differences = profile.segments.flatMap { $0.features.map(\.differenceFromBase) }
       .filter(\.isFinite)
     let scale = LinearScale(
-      min(differences.min() ?? 0, -0.5)...max(differences.max() ?? 0, 0.5), pixels: 190...700)
+      min(differences.min() ?? 0, -0.5)...max(differences.max() ?? 0, 0.5), pixels: 214...704)
     let step = 34.0
     let bottom = 30 + step * Double(profile.featureNames.count)
     var picture: [HTML] = scale.ticks(6).map { tick in
@@ -63,7 +63,7 @@ extension Page {
     for (index, name) in profile.featureNames.enumerated() {
       let y = 30 + step * (Double(index) + 0.5)
       picture.append(
-        "<text class=\"label\" x=\"178\" y=\"\(y + 4)\" text-anchor=\"end\">\(shortened(featureName(name), 26))</text>"
+        "<text class=\"label\" x=\"202\" y=\"\(y + 4)\" text-anchor=\"end\">\(shortened(featureName(name), 28))</text>"
       )
     }
     for (label, segment) in profile.segments.enumerated() {

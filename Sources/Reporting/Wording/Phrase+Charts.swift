@@ -7,9 +7,12 @@ extension Phrase {
     ru: "{0} × {1}",
     zh: "{0} × {1}")
   static let scatterNote = Phrase(
-    en: "Every customer counts in the density; points are a sample of {0} customers, at least 200 per segment where it has them, the same ones every month.",
-    tr: "Yoğunlukta her müşteri sayılır; noktalar {0} müşterilik bir örneklemdir: segment başına en az 200 (varsa), her ay aynı müşteriler.",
-    ru: "В плотности учтён каждый клиент; точки — выборка, клиентов: {0}, не менее 200 на сегмент, если они есть, каждый месяц одни и те же.",
+    en:
+      "Every customer counts in the density; points are a sample of {0} customers, at least 200 per segment where it has them, the same ones every month.",
+    tr:
+      "Yoğunlukta her müşteri sayılır; noktalar {0} müşterilik bir örneklemdir: segment başına en az 200 (varsa), her ay aynı müşteriler.",
+    ru:
+      "В плотности учтён каждый клиент; точки — выборка, клиентов: {0}, не менее 200 на сегмент, если они есть, каждый месяц одни и те же.",
     zh: "密度图涵盖全部客户;散点为 {0} 名客户的样本,每个分群至少 200 名(如有),每月为同一批客户。")
   static let scatterUnplaced = Phrase(
     en: "Not drawn, a value is missing: {0}.",
@@ -37,9 +40,12 @@ extension Phrase {
     ru: "Идентификаторы клиентов не включены.",
     zh: "本页不含客户编号。")
   static let scatterLabel = Phrase(
-    en: "Scatter of customers. Arrow keys move from point to point, plus and minus zoom, 0 resets, Escape clears.",
-    tr: "Müşterilerin saçılım grafiği. Ok tuşları noktadan noktaya gider, artı ve eksi yakınlaştırır, 0 sıfırlar, Escape temizler.",
-    ru: "Диаграмма рассеяния клиентов. Стрелки — от точки к точке, плюс и минус — масштаб, 0 — сброс, Escape — очистить.",
+    en:
+      "Scatter of customers. Arrow keys move from point to point, plus and minus zoom, 0 resets, Escape clears.",
+    tr:
+      "Müşterilerin saçılım grafiği. Ok tuşları noktadan noktaya gider, artı ve eksi yakınlaştırır, 0 sıfırlar, Escape temizler.",
+    ru:
+      "Диаграмма рассеяния клиентов. Стрелки — от точки к точке, плюс и минус — масштаб, 0 — сброс, Escape — очистить.",
     zh: "客户散点图。方向键在点之间移动,加减号缩放,0 重置,Escape 清除。")
   static let scatterNeedsScript = Phrase(
     en: "The interactive picture needs JavaScript; the table below holds the same groups.",
@@ -173,9 +179,12 @@ extension Phrase {
     ru: "Профиль",
     zh: "画像")
   static let profileNote = Phrase(
-    en: "Difference of each segment’s mean from the base, in standard deviations. Click a heading to sort.",
-    tr: "Her segment ortalamasının tabandan farkı, standart sapma cinsinden. Sıralamak için başlığa tıklayın.",
-    ru: "Отличие среднего сегмента от базы в стандартных отклонениях. Нажмите на заголовок, чтобы отсортировать.",
+    en:
+      "Difference of each segment’s mean from the base, in standard deviations. Click a heading to sort.",
+    tr:
+      "Her segment ortalamasının tabandan farkı, standart sapma cinsinden. Sıralamak için başlığa tıklayın.",
+    ru:
+      "Отличие среднего сегмента от базы в стандартных отклонениях. Нажмите на заголовок, чтобы отсортировать.",
     zh: "各分群均值与整体之差,以标准差计。点击表头排序。")
   static let base = Phrase(
     en: "Base mean",
@@ -203,9 +212,12 @@ extension Phrase {
     ru: "Разброс признаков",
     zh: "特征分布")
   static let stripsNote = Phrase(
-    en: "Box: the middle half of the segment (quartiles); stroke: median; dot: mean; grey band: the whole base.",
-    tr: "Kutu: segmentin orta yarısı (çeyrekler); çizgi: medyan; nokta: ortalama; gri bant: tüm taban.",
-    ru: "Прямоугольник — средняя половина сегмента (квартили), черта — медиана, точка — среднее, серая полоса — вся база.",
+    en:
+      "Box: the middle half of the segment (quartiles); stroke: median; dot: mean; grey band: the whole base.",
+    tr:
+      "Kutu: segmentin orta yarısı (çeyrekler); çizgi: medyan; nokta: ortalama; gri bant: tüm taban.",
+    ru:
+      "Прямоугольник — средняя половина сегмента (квартили), черта — медиана, точка — среднее, серая полоса — вся база.",
     zh: "方框:分群的中间一半(四分位);竖线:中位数;圆点:均值;灰带:整体。")
   // Money
   static let concentration = Phrase(
@@ -255,9 +267,12 @@ extension Phrase {
     ru: "Давность и частота",
     zh: "最近消费与频率")
   static let rfmNote = Phrase(
-    en: "Customers by recency score (rows, 5 = most recent) and frequency score (columns, 5 = most often); darker is more.",
-    tr: "Yakınlık puanına (satır, 5 = en yakın) ve sıklık puanına (sütun, 5 = en sık) göre müşteriler; koyu daha çok.",
-    ru: "Клиенты по баллу давности (строки, 5 — самые недавние) и частоты (столбцы, 5 — самые частые); темнее — больше.",
+    en:
+      "Customers by recency score (rows, 5 = most recent) and frequency score (columns, 5 = most often); darker is more.",
+    tr:
+      "Yakınlık puanına (satır, 5 = en yakın) ve sıklık puanına (sütun, 5 = en sık) göre müşteriler; koyu daha çok.",
+    ru:
+      "Клиенты по баллу давности (строки, 5 — самые недавние) и частоты (столбцы, 5 — самые частые); темнее — больше.",
     zh: "按最近消费得分(行,5 为最近)与频率得分(列,5 为最频繁)的客户数;颜色越深越多。")
   static let rfmMoney = Phrase(
     en: "mean {0}",
@@ -282,7 +297,8 @@ extension Phrase {
     zh: "客户迁移")
   static let migrationNote = Phrase(
     en: "From the segments of the previous run (left, rows) to those of this run (right, columns).",
-    tr: "Önceki çalıştırmanın segmentlerinden (sol, satırlar) bu çalıştırmanınkilere (sağ, sütunlar).",
+    tr:
+      "Önceki çalıştırmanın segmentlerinden (sol, satırlar) bu çalıştırmanınkilere (sağ, sütunlar).",
     ru: "Из сегментов прошлого запуска (слева, строки) в сегменты этого (справа, столбцы).",
     zh: "从上次运行的分群(左侧,行)到本次运行的分群(右侧,列)。")
   static let newCustomers = Phrase(

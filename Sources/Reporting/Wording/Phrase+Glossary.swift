@@ -6,9 +6,11 @@ extension Phrase {
         en: "Segment", tr: "Segment",
         ru: "Сегмент", zh: "分群"),
       Phrase(
-        en: "Customers whose features are alike: each belongs to the nearest centre found by K-Means.",
+        en:
+          "Customers whose features are alike: each belongs to the nearest centre found by K-Means.",
         tr: "Özellikleri benzer müşteriler: her biri K-Means’in bulduğu en yakın merkeze aittir.",
-        ru: "Клиенты с похожими признаками: каждый относится к ближайшему центру, найденному K-Means.",
+        ru:
+          "Клиенты с похожими признаками: каждый относится к ближайшему центру, найденному K-Means.",
         zh: "特征相似的客户:每位客户归入 K-Means 找到的最近中心。")
     ),
     (
@@ -66,9 +68,11 @@ extension Phrase {
         en: "Standard deviation", tr: "Standart sapma",
         ru: "Стандартное отклонение", zh: "标准差"),
       Phrase(
-        en: "The usual distance from the mean; a segment at +1 lies one such distance above the base.",
+        en:
+          "The usual distance from the mean; a segment at +1 lies one such distance above the base.",
         tr: "Ortalamadan olağan uzaklık; +1’deki segment tabandan bir bu kadar yukarıdadır.",
-        ru: "Типичное расстояние от среднего; сегмент с +1 лежит на одно такое расстояние выше базы.",
+        ru:
+          "Типичное расстояние от среднего; сегмент с +1 лежит на одно такое расстояние выше базы.",
         zh: "与均值的典型距离;+1 表示高于整体一个标准差。")
     ),
     (
@@ -76,9 +80,12 @@ extension Phrase {
         en: "Quartiles, median", tr: "Çeyrekler, medyan",
         ru: "Квартили, медиана", zh: "四分位数、中位数"),
       Phrase(
-        en: "A quarter of customers lie below the lower quartile, half below the median, three quarters below the upper.",
-        tr: "Müşterilerin dörtte biri alt çeyreğin, yarısı medyanın, dörtte üçü üst çeyreğin altındadır.",
-        ru: "Четверть клиентов ниже нижнего квартиля, половина ниже медианы, три четверти ниже верхнего.",
+        en:
+          "A quarter of customers lie below the lower quartile, half below the median, three quarters below the upper.",
+        tr:
+          "Müşterilerin dörtte biri alt çeyreğin, yarısı medyanın, dörtte üçü üst çeyreğin altındadır.",
+        ru:
+          "Четверть клиентов ниже нижнего квартиля, половина ниже медианы, три четверти ниже верхнего.",
         zh: "四分之一的客户低于下四分位数,一半低于中位数,四分之三低于上四分位数。")
     ),
     (
@@ -136,9 +143,12 @@ extension Phrase {
         en: "Set aside", tr: "Ayrılan",
         ru: "Отложено", zh: "隔离"),
       Phrase(
-        en: "Rows with a fault (missing id, future date, unreadable amount), kept in quarantine.parquet.",
-        tr: "Kusurlu satırlar (eksik kimlik, gelecek tarih, okunamayan tutar), quarantine.parquet’te saklanır.",
-        ru: "Строки с ошибкой (нет id, дата в будущем, нечитаемая сумма), хранятся в quarantine.parquet.",
+        en:
+          "Rows with a fault (missing id, future date, unreadable amount), kept in quarantine.parquet.",
+        tr:
+          "Kusurlu satırlar (eksik kimlik, gelecek tarih, okunamayan tutar), quarantine.parquet’te saklanır.",
+        ru:
+          "Строки с ошибкой (нет id, дата в будущем, нечитаемая сумма), хранятся в quarantine.parquet.",
         zh: "有问题的行(缺失编号、未来日期、无法读取的金额),保存在 quarantine.parquet。")
     ),
   ]

@@ -87,7 +87,8 @@ extension Phrase {
     zh: "前 20% 的客户持有资金的 {0}(基尼系数 {1})。")
   static let findingStability = Phrase(
     en: "{0} of customers known in both runs stayed in their segment; {1} are new, {2} left.",
-    tr: "Her iki çalıştırmada da bulunan müşterilerin {0} kadarı segmentinde kaldı; yeni: {1}, ayrılan: {2}.",
+    tr:
+      "Her iki çalıştırmada da bulunan müşterilerin {0} kadarı segmentinde kaldı; yeni: {1}, ayrılan: {2}.",
     ru: "{0} клиентов обоих запусков остались в своём сегменте; новых: {1}, ушли: {2}.",
     zh: "两次运行中均存在的客户有 {0} 留在原分群;新增 {1},离开 {2}。")
   static let alertQuarantine = Phrase(
@@ -116,9 +117,12 @@ extension Phrase {
     ru: "«{0}» содержит {1} всех клиентов: сегментация мало говорит о них.",
     zh: "“{0}”包含全部客户的 {1}:该分群对他们的区分有限。")
   static let segmentsNote = Phrase(
-    en: "Share of customers and of money, offer, and what sets each segment apart: difference of its mean from the whole base, in standard deviations (sd).",
-    tr: "Müşteri ve para payı, teklif ve segmenti ayıran özellikler: ortalamasının tüm tabandan farkı, standart sapma (ss) cinsinden.",
-    ru: "Доля клиентов и денег, предложение и отличия сегмента: разница его среднего и среднего по базе в стандартных отклонениях (ст. откл.).",
+    en:
+      "Share of customers and of money, offer, and what sets each segment apart: difference of its mean from the whole base, in standard deviations (sd).",
+    tr:
+      "Müşteri ve para payı, teklif ve segmenti ayıran özellikler: ortalamasının tüm tabandan farkı, standart sapma (ss) cinsinden.",
+    ru:
+      "Доля клиентов и денег, предложение и отличия сегмента: разница его среднего и среднего по базе в стандартных отклонениях (ст. откл.).",
     zh: "客户与资金占比、优惠,以及各分群的特征:其均值与整体均值之差(以标准差计)。")
   static let shareOfCustomers = Phrase(
     en: "of customers",
