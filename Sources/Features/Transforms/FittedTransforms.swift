@@ -137,8 +137,7 @@ extension FittedTransforms {
     _ column: Buffer<Double>, _ probabilities: [Double], anyInfinite: Bool, _ workers: Workers
   ) throws -> [Double] {
     guard anyInfinite else {
-      return try OrderStatistics.quantiles(
-        of: column, probabilities: probabilities, workers: workers)
+      return try OrderStatistics.quantiles(column, at: probabilities, workers: workers)
     }
     let finite = Buffer<Double>(count: column.count) { target in
       for row in 0..<column.count {
@@ -146,7 +145,7 @@ extension FittedTransforms {
         target[row] = value.isFinite ? value : .nan
       }
     }
-    return try OrderStatistics.quantiles(of: finite, probabilities: probabilities, workers: workers)
+    return try OrderStatistics.quantiles(finite, at: probabilities, workers: workers)
   }
 
   private static func isConstant(_ transform: FeatureTransform) -> Bool { transform.scale == 0 }

@@ -106,7 +106,28 @@ struct InputRecord: Codable, Sendable {
 }
 
 extension Configuration {
+  /// How files are read, as [read] and the flags say.
   func readOptions() throws -> ReadOptions {
-    ReadOptions()
+    var options = ReadOptions()
+    if let delimiter = text("read.delimiter") {
+      switch delimiter {
+      case "whitespace": options.csv.delimiter = .whitespace
+      case "tab": options.csv.delimiter = .byte(UInt8(ascii: "\t"))
+      default:
+        guard let byte = delimiter.utf8.first, delimiter.utf8.count == 1 else {
+          throw refuse(
+            "read.delimiter", "is \"\(delimiter)\"",
+            hint: "give one ASCII character, tab or whitespace")
+        }
+        options.csv.delimiter = .byte(byte)
+      }
+    }
+    if let header = flag("read.header") { options.csv.header = header ? .present : .absent }
+    options.csv.columnNames = list("read.columns")
+    options.csv.skippedLines = max(0, integer("read.skip_lines") ?? 0)
+    options.csv.comment = text("read.comment")?.utf8.first
+    options.csv.encoding = text("read.encoding")
+    if let missing = list("read.null_values") { options.csv.missing = missing }
+    return options
   }
 }

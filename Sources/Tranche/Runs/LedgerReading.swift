@@ -17,7 +17,8 @@ struct LedgerReading {
     let format = try configuration.ledgerFormat()
     var options = try configuration.readOptions()
     options.dictionaryColumns = [format.channel, format.currency, format.type].filter { !$0.isEmpty }
-    //CSV options.collectsBadRows = true
+    // A ledger's broken rows are set aside and counted, not fatal.
+    options.csv.rowErrors = .collect
     return try Sources.open(inputs, options: options)
   }
 

@@ -1,4 +1,5 @@
 import Columnar
+import Features
 import Sharding
 
 /// Values that cut a column into classes by shares of its rows, so that equal values always fall

@@ -87,15 +87,15 @@ package enum OrderStatistics {
 }
 
 /// Counts of a column's keys by their leading 16 bits.
-struct KeyHistogram {
-  static let bins = 1 << 16
+package struct KeyHistogram {
+  package static let bins = 1 << 16
   private let column: Buffer<Double>
   private let shards: Shards
   /// Present values.
-  let count: Int
+  package let count: Int
   private let counts: [Int]
 
-  init(_ column: Buffer<Double>, workers: Workers) throws {
+  package init(_ column: Buffer<Double>, workers: Workers) throws {
     // At most 64 histograms of a quarter megabyte, whatever the number of rows.
     let shards = Shards(rows: column.count, rowsPerShard: max(1 << 17, (column.count + 63) / 64))
     let parts = try workers.map(shards.count) { shard in
@@ -127,7 +127,7 @@ struct KeyHistogram {
   }
 
   /// All keys that share a bin with one of the ranks.
-  func candidates(for ranks: [Int], workers: Workers) throws -> [UInt64] {
+  package func candidates(for ranks: [Int], workers: Workers) throws -> [UInt64] {
     var isWanted = [Bool](repeating: false, count: Self.bins)
     for rank in ranks { isWanted[bin(of: rank).bin] = true }
     let wanted = isWanted
@@ -147,7 +147,7 @@ struct KeyHistogram {
     return Array(parts.joined())
   }
 
-  func select(_ ranks: [Int], among candidates: [UInt64]) -> [Double] {
+  package func select(_ ranks: [Int], among candidates: [UInt64]) -> [Double] {
     candidates.withUnsafeBufferPointer { candidates in
       var found: [Int: Double] = [:]
       var scratch = SelectionScratch()
