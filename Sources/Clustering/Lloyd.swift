@@ -88,6 +88,14 @@ struct Lloyd {
     return Outcome(centroids: centroids, labels: labels, iterations: iterations, status: status)
   }
 
+  /// Labels for fixed centroids; only empty clusters' ones move.
+  mutating func settle(_ start: [Double]) throws -> Outcome {
+    var centroids = start
+    _ = try assignAndUpdate(centroids)
+    try fillEmptyClusters(&centroids)
+    return Outcome(centroids: centroids, labels: labels, iterations: 0, status: .labelsStable)
+  }
+
   /// E step fused with the update of the sums. Returns how many labels changed.
   private mutating func assignAndUpdate(_ centroids: [Double]) throws -> Int {
     let (sweep, labels, k) = (self.sweep, self.labels, self.k)
