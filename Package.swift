@@ -48,7 +48,7 @@ let package = Package(
       name: "Tranche",
       dependencies: [
         "Columnar", "Features", "Clustering", "CustomerValue", "Segments", "Reporting", "Sharding",
-        "SyntheticBank", "CArrowBridge", "COpenBLAS", crypto, toml,
+        "SyntheticBank", "COpenBLAS", crypto, toml,
       ]),
     .executableTarget(name: "TrancheCommand", dependencies: ["Tranche", swiftArgumentParser]),
 

@@ -1,5 +1,5 @@
-import CArrowBridge
 import COpenBLAS
+import Columnar
 
 /// What this program is made of, for the manifest and `version`.
 public enum BuildInfo {
@@ -8,7 +8,7 @@ public enum BuildInfo {
   package static var parts: [(name: String, version: String)] {
     [
       ("tranche", version), ("swift", swiftVersion),
-      ("arrow", String(cString: arrow_bridge_version())),
+      ("arrow", ArrowLibrary.version),
       ("openblas", String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")),
       ("openblas_core", String(cString: openblas_get_corename())),
     ]

@@ -164,6 +164,7 @@ package struct LedgerFold: Sendable {
       }
       progress(counts)
     }
+    FileMemory.release()
     if partitions.contains(where: \.overflowed) {
       throw InputError(
         .badData, "a customer's amounts add up to more than the exact range of 64 bits",

@@ -27,7 +27,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   init(layout: StateLayout) {
     self.layout = layout
     capacity = 256
-    states = .allocate(byteCount: capacity * layout.stride, alignment: 64)
+    states = LargeMemory.allocate(bytes: capacity * layout.stride)
     slotMask = 1023
     slots = .allocate(capacity: slotMask + 1)
     slots.initialize(repeating: 0, count: slotMask + 1)
@@ -166,8 +166,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   private func growStates(to capacity: Int, layout wider: StateLayout) {
-    let grown = UnsafeMutableRawPointer.allocate(
-      byteCount: capacity * wider.stride, alignment: 64)
+    let grown = LargeMemory.allocate(bytes: capacity * wider.stride)
     if wider == layout {
       grown.copyMemory(from: states, byteCount: count * layout.stride)
     } else {

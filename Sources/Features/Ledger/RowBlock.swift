@@ -29,17 +29,22 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
 
   init(capacity: Int, hasText: Bool, hasOrigins: Bool) {
     self.capacity = capacity
-    rows = .allocate(capacity: capacity)
-    verdicts = .allocate(capacity: capacity)
-    hashes = .allocate(capacity: capacity)
-    keys = .allocate(capacity: capacity)
-    ages = .allocate(capacity: capacity)
-    channels = .allocate(capacity: capacity)
-    ids = hasText ? .allocate(capacity: capacity) : nil
-    origins = hasOrigins ? .allocate(capacity: capacity) : nil
+    rows = Self.memory(capacity)
+    verdicts = Self.memory(capacity)
+    hashes = Self.memory(capacity)
+    keys = Self.memory(capacity)
+    ages = Self.memory(capacity)
+    channels = Self.memory(capacity)
+    ids = hasText ? Self.memory(capacity) : nil
+    origins = hasOrigins ? Self.memory(capacity) : nil
   }
 
   deinit { release() }
+
+  private static func memory<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
+    LargeMemory.allocate(bytes: count * MemoryLayout<Element>.stride)
+      .bindMemory(to: Element.self, capacity: count)
+  }
 
   private func release() {
     rows.deallocate()
@@ -57,14 +62,14 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
     if count > capacity {
       release()
       capacity = count
-      rows = .allocate(capacity: count)
-      verdicts = .allocate(capacity: count)
-      hashes = .allocate(capacity: count)
-      keys = .allocate(capacity: count)
-      ages = .allocate(capacity: count)
-      channels = .allocate(capacity: count)
-      if ids != nil { ids = .allocate(capacity: count) }
-      if origins != nil { origins = .allocate(capacity: count) }
+      rows = Self.memory(count)
+      verdicts = Self.memory(count)
+      hashes = Self.memory(count)
+      keys = Self.memory(count)
+      ages = Self.memory(count)
+      channels = Self.memory(count)
+      if ids != nil { ids = Self.memory(count) }
+      if origins != nil { origins = Self.memory(count) }
     }
     starts = []
     quarantined = []

@@ -147,7 +147,9 @@ struct ClusteringSettings: Sendable {
       let limit = maxIterations
       if algorithm == "mini-batch" {
         let result = try MiniBatchKMeans.fit(
-          samples.matrix, weights: weights, configuration: MiniBatchConfiguration(settings),
+          samples.matrix, weights: weights, configuration: MiniBatchConfiguration(
+            clusterCount: clusters, initialization: start, seed: seed,
+            kernel: kernel == "auto" ? nil : kernel),
           workers: workers)
         return (result, algorithm)
       }
