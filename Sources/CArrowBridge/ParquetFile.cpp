@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "Reading.hpp"
+#include "ReusingPool.hpp"
 
 namespace bridge {
 
@@ -17,7 +18,7 @@ constexpr int64_t whole_group = std::numeric_limits<int32_t>::max();
 constexpr int64_t stream_buffer = 1 << 20;
 
 parquet::ReaderProperties reader_properties(bool streaming) {
-  auto properties = parquet::default_reader_properties();
+  parquet::ReaderProperties properties(reusing_pool());
   properties.set_page_checksum_verification(true);
   if (streaming) {
     properties.enable_buffered_stream();
@@ -131,7 +132,7 @@ class ParquetFile final : public ArrowBridgeFile {
     auto file = parquet::ParquetFileReader::Open(
         reopen(), reader_properties(streaming), metadata_);
     return take(parquet::arrow::FileReader::Make(
-        arrow::default_memory_pool(), std::move(file), properties));
+        reusing_pool(), std::move(file), properties));
   }
 };
 

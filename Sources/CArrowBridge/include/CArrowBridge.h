@@ -73,6 +73,9 @@ void arrow_bridge_error_release(ArrowBridgeError *error);
 /// Version of the Arrow C++ library that is loaded, such as "26.0.1".
 const char *arrow_bridge_version(void);
 
+/* Gives memory that was kept for further decoding back to the system. */
+void arrow_bridge_release_memory(void);
+
 // -- Reading Parquet and Arrow IPC ---------------------------------------------------------------
 
 enum ArrowBridgeFormat {
