@@ -76,8 +76,8 @@ struct LabelledBase {
               own = x[labels == label]
               q = np.nanquantile(own, [0.25, 0.5, 0.75])
               known_values = pa.table({"x": own[~np.isnan(own)]})
-          duck = duckdb.sql("select quantile_cont(x, 0.5) from known_values").fetchone()[0]
-          print(name, label, *map(repr, map(float, [
+              duck = duckdb.sql("select quantile_cont(x, 0.5) from known_values").fetchall()[0][0]
+              print(name, label, *map(repr, map(float, [
                   q[0], q[1], q[2], np.nanmean(own), (np.nanmean(own) - mean) / deviation,
                   np.isnan(own).mean(), (labels == label).sum() / (labels >= 0).sum(),
                   money[labels == label].sum() / money[labels >= 0].sum(), duck])))

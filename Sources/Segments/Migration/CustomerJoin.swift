@@ -163,6 +163,7 @@ package enum CustomerJoin {
 private protocol JoinKeys: Sendable {
   var count: Int { get }
   func hash(_ row: Int) -> UInt64
+  /// Of two rows with the same hash.
   func areEqual(_ row: Int, _ other: Self, _ otherRow: Int) -> Bool
   func text(_ row: Int) -> String
 }
@@ -176,10 +177,9 @@ private struct NumberKeys: JoinKeys {
     CounterBasedRandom.mix(UInt64(bitPattern: values.base[row]) &+ 0x9e37_79b9_7f4a_7c15)
   }
 
+  /// Only asked for equal hashes, and the hash is a bijection: its inverse gives the number back.
   @inline(__always)
-  func areEqual(_ row: Int, _ other: NumberKeys, _ otherRow: Int) -> Bool {
-    values.base[row] == other.values.base[otherRow]
-  }
+  func areEqual(_ row: Int, _ other: NumberKeys, _ otherRow: Int) -> Bool { true }
 
   func text(_ row: Int) -> String { "\(values[row])" }
 }
