@@ -52,19 +52,15 @@ package struct LedgerFold: Sendable {
       return try fold(source, positions, scale: scale, parse: Self.parseMinor, progress, quarantine)
     default:
       let scale = format.amountScale ?? 0
-      return try fold(source, positions, scale: scale, parse: Self.parseInteger, progress, quarantine)
+      return try fold(source, positions, scale: scale, parse: Self.parseMinor, progress, quarantine)
     }
   }
 
   private static let parseDouble: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Double> = {
-    column, format, _ in column.finiteDoubles(format.decimalFormat)
+    column, format, _ in column.parsedDoubles(format.decimalFormat)
   }
   private static let parseMinor: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Int64> = {
-    column, format, scale in column.minorUnits(format.decimalFormat, scale: scale)
-  }
-  /// Integers are minor units already, whatever the scale says about their meaning.
-  private static let parseInteger: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Int64> = {
-    column, format, _ in column.minorUnits(format.decimalFormat, scale: 0)
+    column, format, scale in column.parsedMinorUnits(format.decimalFormat, scale: scale)
   }
 
   /// Finds the columns that the format names and the features need.
