@@ -157,7 +157,7 @@ package struct KeyHistogram {
   /// The blocks of equal values at `ranks`.
   package func blocks(at ranks: [Int], workers: Workers) throws -> [Block] {
     let candidates = try candidates(for: ranks, workers: workers)
-    package let values = select(ranks, among: candidates)
+    let values = select(ranks, among: candidates)
     return zip(ranks, values).map { rank, value in
       let key = OrderStatistics.key(value)
       let (bin, belowBin) = bin(of: rank)
