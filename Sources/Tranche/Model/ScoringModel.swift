@@ -1,6 +1,11 @@
-/// What rescoring freezes beside the segments, so that next month is measured with the same rules.
+import CustomerValue
+
+/// What rescoring freezes beside the segments, so that next month is measured by the same rules.
 package struct ScoringModel: Sendable, Codable, Equatable {
-  /// Number of the next new segment id: ids are never used twice.
-  package var nextSegmentNumber: Int
-  package init(nextSegmentNumber: Int) { self.nextSegmentNumber = nextSegmentNumber }
+  /// Every segment id ever used: none is used twice.
+  package var segmentHistory: [String] = []
+  package var rfm: RFM?
+  package var tiers: Tiers?
+
+  package init() {}
 }

@@ -1,0 +1,265 @@
+import Clustering
+import Columnar
+import CustomerValue
+import Features
+import Foundation
+import Reporting
+import Segments
+import Sharding
+
+/// Writes a scored base: scores, model, profiles, quality, report, and last the manifest.
+struct RescoreOutput {
+  let run: RescoreRun
+  let plan: RescorePlan
+  let folder: StagedFolder
+  let ledgerFiles: [String]
+  let counts: LedgerCounts
+  let customerFile: CustomerFile?
+  let previous: PreviousRun?
+  let scored: ScoredBase
+  let configuration: Configuration
+  let workers: Workers
+
+  func write(_ watch: inout Stopwatch, _ context: RunContext) throws -> RescoreRun.Result {
+    let rows = scored.table.rows
+    try watch.measure("write") {
+      try ScoreTable.write(
+        scoreColumns(), rows: rows, to: folder.path("scores.parquet"), workers: workers
+      ) { context.progress(RunProgress("write", done: $0, total: rows)) }
+      try folder.write(try scored.model.encoded(), to: "model.json")
+      let segments = SegmentsFile(profile: scored.profile, runID: run.runID, asOf: run.asOf)
+      try folder.write(try JSONText.encode(segments), to: "segments.json")
+      if let migration = scored.migration {
+        try folder.write(try JSONText.encode(MigrationFile(migration)), to: "migration.json")
+      }
+      try folder.write(try JSONText.encode(quality), to: "quality.json")
+    }
+    let inputs = try watch.measure("hash") { () -> [InputRecord] in
+      let customers = run.customers.isEmpty ? [] : try Sources.expand(run.customers)
+      return try InputRecord.all(ledgerFiles + customers, workers: workers)
+    }
+    let seed = try configuration.seed()
+    if run.writesReport {
+      try watch.measure("report") {
+        let report = ReportAssembly(
+          runID: run.runID, asOf: run.asOf, command: run.command, seed: seed, inputs: inputs,
+          counts: RowCounts(counts), quarantined: counts.quarantined, excluded: counts.excluded,
+          ages: customerFile?.ages, previousID: previous?.id, scored: scored,
+          configuration: configuration, workers: workers)
+        try folder.write(Data(try report.render()), to: "report.html")
+      }
+    }
+    let outputs = try watch.measure("hash") { try self.outputs() }
+    let seconds = watch.seconds
+    try watch.measure("commit") {
+      let manifest = Manifest(
+        run: run, inputs: inputs, outputs: outputs, seed: seed, threads: workers.threads,
+        kernel: scored.kernel, modelChecksum: try scored.model.checksum(),
+        settings: Dictionary(
+          uniqueKeysWithValues: configuration.entries.map { ($0.key.path, $0.value.description) }),
+        seconds: seconds, peakMemoryBytes: ProcessMemory.peakBytes)
+      try folder.write(try JSONText.encode(manifest), to: "manifest.json")
+      try folder.commit()
+    }
+    let profile = scored.profile
+    return RescoreRun.Result(
+      out: run.out, runID: run.runID, asOf: run.asOf, customers: rows, rows: RowCounts(counts),
+      k: profile.segments.count,
+      segments: profile.segments.map {
+        RescoreRun.Result.Segment(id: $0.id, name: $0.name, size: $0.size, share: $0.shareOfCustomers)
+      },
+      iterations: scored.iterations, converged: scored.converged, inertia: scored.inertia,
+      kernel: scored.kernel, modelChecksum: try scored.model.checksum(),
+      stability: scored.migration?.stability, warnings: scored.warnings,
+      report: run.writesReport
+        ? URL(fileURLWithPath: run.out).appendingPathComponent("report.html").path : nil,
+      threads: workers.threads, seed: seed, seconds: watch.seconds,
+      peakMemoryBytes: ProcessMemory.peakBytes)
+  }
+
+  // MARK: - scores.parquet
+
+  private func scoreColumns() -> [OutputColumn] {
+    let table = scored.table
+    // What was folded for other reasons is not written unless asked for.
+    return plan.order(features: table.names).map { name in
+      if let column = ScoreColumn(rawValue: name) { return output(column) }
+      return OutputColumn.feature(name, table.column(name)!)
+    }
+  }
+
+  private func output(_ column: ScoreColumn) -> OutputColumn {
+    let name = column.rawValue
+    let profile = scored.profile
+    switch column {
+    case .customerID: return .identifier(name, scored.table.ids)
+    case .segment: return .integer(name, scored.labels)
+    case .segmentID: return .category(name, scored.labels, profile.segments.map(\.id))
+    case .segmentName: return .category(name, scored.labels, profile.segments.map(\.name))
+    case .distance: return .float(name, scored.distances)
+    case .margin: return .float(name, needed(scored.margins))
+    case .recencyScore: return .integer(name, needed(scored.rfm).recency)
+    case .frequencyScore: return .integer(name, needed(scored.rfm).frequency)
+    case .monetaryScore: return .integer(name, needed(scored.rfm).monetary)
+    case .rfmSegment: return .category(name, needed(scored.rfm).segment, scored.rfmNames)
+    case .simpleValue: return .number(name, needed(scored.simpleValue))
+    case .tier:
+      let tiers = needed(scored.tiers)
+      return .category(name, tiers, Tier.allCases.sorted { $0.rawValue < $1.rawValue }.map(\.name))
+    case .offer:
+      // A segment without an offer leaves the cell empty.
+      let offers = profile.segments.map(\.offer)
+      let labels = scored.labels
+      let codes = Buffer<Int32>(count: labels.count) { target in
+        for row in 0..<labels.count { target[row] = offers[Int(labels[row])] == nil ? -1 : labels[row] }
+      }
+      return .category(name, codes, offers.map { $0 ?? "" })
+    case .previousSegmentID:
+      guard let previous, let segments = scored.previousSegments else { return missing(name) }
+      return .category(name, segments, previous.base.sides.map(\.id))
+    case .moveReason:
+      guard let reasons = scored.moveReasons else { return missing(name) }
+      return .category(name, reasons, MoveReason.allCases.map(\.rawValue))
+    }
+  }
+
+  private func needed<Value>(_ value: Value?) -> Value {
+    guard let value else { preconditionFailure("the plan scores what its columns need") }
+    return value
+  }
+
+  /// A previous run was named but could not be used: the column is there, without values.
+  private func missing(_ name: String) -> OutputColumn {
+    let codes = Buffer<Int32>(count: scored.table.rows) { $0.initialize(repeating: -1) }
+    return .category(name, codes, [""])
+  }
+
+  // MARK: - The other files
+
+  private var quality: QualityFile {
+    let rows = RowCounts(counts)
+    return QualityFile(
+      read: rows.read, scored: rows.scored, quarantined: rows.quarantined, excluded: rows.excluded,
+      reasons: rows.reasons,
+      customers: QualityFile.Customers(
+        scored: scored.table.rows, inCustomersFile: customerFile?.read,
+        withoutTransactions: customerFile?.withoutTransactions,
+        implausibleAges: customerFile?.implausibleAges),
+      features: scored.profile.featureNames.enumerated().map { index, name in
+        QualityFile.Feature(
+          name: name, missingShare: scored.profile.features[index].missingShare,
+          filled: scored.transformReport?.filled[name] ?? 0,
+          winsorized: scored.transformReport?.winsorized[name] ?? 0)
+      },
+      warnings: scored.warnings)
+  }
+
+  private func outputs() throws -> [InputRecord] {
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.staging.path).sorted()
+    return try InputRecord.all(names.map { folder.path($0) }, workers: workers).map { record in
+      var named = record
+      named.path = URL(fileURLWithPath: record.path).lastPathComponent
+      return named
+    }
+  }
+}
+
+/// `quality.json`: read = scored + quarantined + excluded, in rows of the ledger.
+struct QualityFile: Codable {
+  struct Customers: Codable {
+    var scored: Int
+    var inCustomersFile: Int?
+    var withoutTransactions: Int?
+    var implausibleAges: Int?
+  }
+  struct Feature: Codable {
+    var name: String
+    var missingShare: Double
+    /// Values filled before clustering.
+    var filled: Int
+    /// Values moved to a bound before clustering.
+    var winsorized: Int
+  }
+  var schema = "tranche.quality.v1"
+  var read: Int
+  var scored: Int
+  var quarantined: Int
+  var excluded: Int
+  var reasons: [String: Int]
+  var customers: Customers
+  var features: [Feature]
+  var warnings: [String]
+}
+
+/// `migration.json`.
+struct MigrationFile: Codable {
+  var schema = "tranche.migration.v1"
+  /// Rows: previous segments, then "new".
+  var rows: [Migration.Side]
+  /// Columns: current segments, then "left".
+  var columns: [Migration.Side]
+  var counts: [[Int]]
+  var rowShares: [[Double]]
+  var stability: Double
+  var adjustedRandIndex: Double
+  var normalizedMutualInformation: Double
+  var newCustomers: Int
+  var leftCustomers: Int
+
+  init(_ migration: Migration) {
+    rows = migration.previous + [Migration.Side(id: "new", name: "new customers")]
+    columns = migration.current + [Migration.Side(id: "left", name: "customers who left")]
+    counts = migration.counts
+    rowShares = migration.rowShares
+    stability = migration.stability
+    adjustedRandIndex = migration.adjustedRandIndex
+    normalizedMutualInformation = migration.normalizedMutualInformation
+    newCustomers = migration.newCustomers
+    leftCustomers = migration.leftCustomers
+  }
+
+  var migration: Migration {
+    Migration(
+      previous: Array(rows.dropLast()), current: Array(columns.dropLast()), counts: counts,
+      stability: stability, adjustedRandIndex: adjustedRandIndex,
+      normalizedMutualInformation: normalizedMutualInformation)
+  }
+}
+
+/// `manifest.json`: everything it takes to get the same bytes again, and what was written.
+struct Manifest: Codable {
+  var schema = "tranche.manifest.v1"
+  var runId: String
+  var asOf: String
+  var command: String
+  var inputs: [InputRecord]
+  var outputs: [InputRecord]
+  var seed: UInt64
+  var threads: Int
+  var kernel: String
+  var modelChecksum: String
+  var versions: [String: String]
+  var settings: [String: String]
+  var seconds: [String: Double]
+  var peakMemoryBytes: Int
+
+  init(
+    run: RescoreRun, inputs: [InputRecord], outputs: [InputRecord], seed: UInt64, threads: Int,
+    kernel: String, modelChecksum: String, settings: [String: String], seconds: [String: Double],
+    peakMemoryBytes: Int
+  ) {
+    runId = run.runID
+    asOf = run.asOf
+    command = run.command
+    self.inputs = inputs
+    self.outputs = outputs
+    self.seed = seed
+    self.threads = threads
+    self.kernel = kernel
+    self.modelChecksum = modelChecksum
+    versions = Dictionary(uniqueKeysWithValues: BuildInfo.parts.map { ($0.name, $0.version) })
+    self.settings = settings
+    self.seconds = seconds
+    self.peakMemoryBytes = peakMemoryBytes
+  }
+}

@@ -1,0 +1,144 @@
+import Clustering
+import Columnar
+import CustomerValue
+import Features
+import Foundation
+import Segments
+import Sharding
+
+/// `rescore`: the main job, a ledger in, a scored base out.
+public struct RescoreRun: Sendable {
+  public var ledger: [String]
+  public var customers: [String] = []
+  public var asOf: String
+  public var out: String
+  /// A model of an earlier run, used as it is unless `refit`.
+  public var model: String?
+  /// Output folder of the run before.
+  public var previous: String?
+  public var refit = false
+  /// Nil: from the configuration.
+  public var clusters: String?
+  public var features: [String]?
+  /// Nil: all.
+  public var columns: [String]?
+  public var writesReport = true
+  public var force = false
+  /// As typed, for the manifest and the report.
+  public var command = ""
+
+  public init(ledger: [String], asOf: String, out: String) {
+    self.ledger = ledger
+    self.asOf = asOf
+    self.out = out
+  }
+
+  /// `tranche.rescore.v1`.
+  public struct Result: Encodable, Sendable {
+    public struct Segment: Encodable, Sendable {
+      public var id: String
+      public var name: String
+      public var size: Int
+      public var share: Double
+    }
+    public var schema = "tranche.rescore.v1"
+    public var out: String
+    public var runID: String
+    public var asOf: String
+    public var customers: Int
+    public var rows: RowCounts
+    public var k: Int
+    public var segments: [Segment]
+    /// Nil when a frozen model was used.
+    public var iterations: Int?
+    public var converged: Bool?
+    public var inertia: Double
+    public var kernel: String
+    public var modelChecksum: String
+    /// Share of the customers of both runs who kept their segment.
+    public var stability: Double?
+    public var warnings: [String]
+    public var report: String?
+    public var threads: Int
+    public var seed: UInt64
+    public var seconds: [String: Double]
+    public var peakMemoryBytes: Int
+
+    private enum CodingKeys: String, CodingKey {
+      case schema, out, runID = "runId", asOf, customers, rows, k, segments, iterations, converged
+      case inertia, kernel, modelChecksum, stability, warnings, report, threads, seed, seconds
+      case peakMemoryBytes
+    }
+  }
+
+  public func run(_ configuration: Configuration, _ context: RunContext) throws -> Result {
+    var watch = Stopwatch()
+    let workers = try configuration.workers(context)
+    let day = try AsOf.days(asOf)
+    let frozen = try model.map(ModelFile.read)
+    if refit, frozen == nil, previous == nil {
+      throw RunFailure(.usage, "--refit has nothing to refit", hint: "add --model or --previous")
+    }
+    let clusteringFeatures =
+      refit || frozen == nil
+      ? features ?? frozen?.features.map(\.name) ?? configuration.list("clustering.features") ?? []
+      : frozen!.features.map(\.name)
+    if let features, !refit, frozen != nil, features.map(FeatureName.canonical) != clusteringFeatures {
+      throw RunFailure(
+        .usage, "--features differ from those of the model (\(clusteringFeatures.joined(separator: ", ")))",
+        hint: "leave --features out, or add --refit")
+    }
+    let offers = try RescoreOffers(configuration)
+    let plan = try RescorePlan(
+      asked: columns, clustering: clusteringFeatures, hasPrevious: previous != nil,
+      hasOffers: offers.isGiven)
+    let folder = try StagedFolder(target: out, force: force)
+    let reading = LedgerReading(
+      inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
+      workers: workers, quarantinePath: folder.path("quarantine.parquet"))
+    let source = try reading.open()
+    let folded = try watch.measure("fold") { try reading.fold(source, context) }
+    let files = source.files
+    let customerFile = try watch.measure("customers") {
+      try customers.isEmpty
+        ? nil
+        : CustomerFile.read(customers, for: folded.table.ids, configuration, workers: workers)
+    }
+    let earlier = try watch.measure("previous") {
+      try previous.map { try PreviousRun.read($0, workers: workers) }
+    }
+
+    let scoring = Scoring(
+      table: folded.table, plan: plan, configuration: configuration, workers: workers,
+      context: context, frozen: frozen, refit: refit, clusteringFeatures: clusteringFeatures,
+      clusters: clusters, previous: earlier?.run, offers: offers)
+    var scored = try scoring.score(&watch)
+    if let warning = earlier?.warning { scored.warnings.append(warning) }
+
+    let output = RescoreOutput(
+      run: self, plan: plan, folder: folder, ledgerFiles: files, counts: folded.counts,
+      customerFile: customerFile, previous: earlier?.run, scored: scored,
+      configuration: configuration, workers: workers)
+    return try output.write(&watch, context)
+  }
+
+  /// The month of as-of: "2025-12".
+  var runID: String { String(asOf.prefix(7)) }
+}
+
+/// Offers as configured.
+struct RescoreOffers {
+  let offers: Offers
+  var isGiven: Bool { !offers.entries.isEmpty || offers.defaultOffer != nil }
+
+  init(_ configuration: Configuration) throws {
+    let entries = (configuration.table("offers.segments") ?? [:]).sorted { $0.key < $1.key }
+    do {
+      offers = try Offers(
+        entries: entries.map { Offers.Entry(segment: $0.key, offer: $0.value) },
+        defaultOffer: configuration.text("offers.default"))
+    } catch {
+      throw configuration.refuse("offers.segments", "is not usable: \(error.description)", hint: "see README")
+    }
+  }
+}

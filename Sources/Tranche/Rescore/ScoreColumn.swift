@@ -1,0 +1,131 @@
+import CustomerValue
+import Features
+
+/// The columns of `scores.parquet` that are not features, in the order they are written.
+enum ScoreColumn: String, CaseIterable, Sendable {
+  case customerID = "customer_id"
+  /// Row of the model's centroids.
+  case segment
+  case segmentID = "segment_id"
+  case segmentName = "segment_name"
+  /// Euclidean distance to the own centroid, in scaled units.
+  case distance
+  /// Distance to the second-nearest centroid less the distance to the nearest.
+  case margin
+  case recencyScore = "r_score"
+  case frequencyScore = "f_score"
+  case monetaryScore = "m_score"
+  case rfmSegment = "rfm_segment"
+  case simpleValue = "clv_simple"
+  case tier
+  case offer
+  case previousSegmentID = "previous_segment_id"
+  /// Why the segment id is another one than last time: behaviour, model, or new.
+  case moveReason = "move_reason"
+
+  /// Stand before the features; the others behind.
+  var leads: Bool {
+    switch self {
+    case .customerID, .segment, .segmentID, .segmentName, .distance, .margin: true
+    default: false
+    }
+  }
+
+  /// What must be folded for it.
+  var features: [LedgerFeature] {
+    switch self {
+    case .recencyScore, .frequencyScore, .monetaryScore, .rfmSegment:
+      [.recencyDays, .frequency, .monetary]
+    case .simpleValue, .tier: [.frequency, .averageAmount]
+    default: []
+    }
+  }
+
+  var isRFM: Bool {
+    switch self {
+    case .recencyScore, .frequencyScore, .monetaryScore, .rfmSegment: true
+    default: false
+    }
+  }
+}
+
+/// What a run writes, and so what it must fold.
+struct RescorePlan: Sendable {
+  /// Columns by name, in the order of the file.
+  var columns: [String]
+  var scores: Set<ScoreColumn>
+  var selection: FeatureSelection
+  var isAll: Bool
+
+  /// - Parameters:
+  ///   - asked: Nil for all columns.
+  ///   - clustering: Features that the segments are made of.
+  ///   - hasPrevious: Columns about the run before exist only then.
+  init(asked: [String]?, clustering: [String], hasPrevious: Bool, hasOffers: Bool) throws {
+    let absent = ScoreColumn.allCases.filter {
+      switch $0 {
+      case .previousSegmentID, .moveReason: !hasPrevious
+      case .offer: !hasOffers
+      default: false
+      }
+    }
+    if let asked {
+      columns = []
+      scores = [.customerID]
+      var features: [String] = []
+      for name in [ScoreColumn.customerID.rawValue] + asked where !columns.contains(name) {
+        columns.append(name)
+        if let column = ScoreColumn(rawValue: name) {
+          guard !absent.contains(column) else {
+            throw RunFailure(
+              .usage, "--columns: \(name) does not exist in this run",
+              hint: column == .offer
+                ? "give offers under [offers] in the configuration" : "add --previous")
+          }
+          scores.insert(column)
+        } else {
+          features.append(name)
+        }
+      }
+      let own = FeatureSelection.parse(features)
+      if let name = own.unknown.first {
+        let known = ScoreColumn.allCases.map(\.rawValue) + LedgerFeature.allCases.map(\.rawValue)
+        throw RunFailure(
+          .usage, "--columns: there is no column \"\(name)\"",
+          hint: NearestName.of(name, among: known).map { "did you mean \($0)?" }
+            ?? "see the scores' columns in README")
+      }
+      selection = own.selection
+      isAll = false
+    } else {
+      scores = Set(ScoreColumn.allCases).subtracting(absent)
+      columns = []
+      selection = .all
+      isAll = true
+    }
+    let parsed = FeatureSelection.parse(clustering)
+    if let name = parsed.unknown.first { throw UnknownFeature.failure(name, flag: "--features") }
+    var needed = parsed.selection.features + scores.flatMap(\.features).sorted { $0.rawValue < $1.rawValue }
+    // Shares of money and the first ids of segments.
+    needed.append(.monetary)
+    for feature in needed where !selection.features.contains(feature) {
+      selection.features.append(feature)
+    }
+    if let channels = parsed.selection.channels {
+      if let own = selection.channels {
+        // All channels already, or those of both.
+        if !own.isEmpty { selection.channels = own + channels.filter { !own.contains($0) } }
+      } else {
+        selection.channels = channels
+      }
+    }
+  }
+
+  /// The order of the file when all columns are written.
+  func order(features: [String]) -> [String] {
+    guard isAll else { return columns }
+    let ordered = ScoreColumn.allCases.filter(scores.contains)
+    return ordered.filter(\.leads).map(\.rawValue) + features
+      + ordered.filter { !$0.leads }.map(\.rawValue)
+  }
+}

@@ -1,0 +1,416 @@
+import Clustering
+import Columnar
+import CustomerValue
+import Features
+import Foundation
+import Kernels
+import Segments
+import Sharding
+
+/// A base with everything that is known of it.
+struct ScoredBase {
+  var table: FeatureTable
+  var model: ModelFile
+  var labels: Buffer<Int32>
+  var distances: Buffer<Float>
+  var margins: Buffer<Float>?
+  var profile: BaseProfile
+  var inertia: Double
+  var kernel: String
+  var iterations: Int?
+  var converged: Bool?
+  var rfm: RFM.Scores?
+  var rfmNames: [String] = []
+  var simpleValue: Buffer<Double>?
+  /// Raw values of `Tier`, −1 for none.
+  var tiers: Buffer<Int32>?
+  var migration: Migration?
+  /// Index into the previous run's segments, −1 for new customers.
+  var previousSegments: Buffer<Int32>?
+  /// Index into `MoveReason.allCases`, −1 where nothing moved.
+  var moveReasons: Buffer<Int32>?
+  var selection: ClusterCountChoice?
+  var transformReport: TransformReport?
+  var warnings: [String] = []
+}
+
+/// Why a customer's segment id is not last month's.
+enum MoveReason: String, CaseIterable {
+  /// Last month's model would have moved the customer as well.
+  case behaviour
+  /// Only the new model did.
+  case model
+  /// There was no segment before.
+  case new
+}
+
+/// From features to segments, scores and moves.
+struct Scoring {
+  let table: FeatureTable
+  let plan: RescorePlan
+  let configuration: Configuration
+  let workers: Workers
+  let context: RunContext
+  let frozen: ModelFile?
+  let refit: Bool
+  let clusteringFeatures: [String]
+  let clusters: String?
+  let previous: PreviousRun?
+  let offers: RescoreOffers
+
+  func score(_ watch: inout Stopwatch) throws -> ScoredBase {
+    var base: ScoredBase
+    if let frozen, !refit {
+      base = try watch.measure("assign") { try assigned(by: frozen) }
+    } else {
+      base = try fitted(&watch)
+    }
+    try watch.measure("scores") { try addScores(&base) }
+    try watch.measure("profile") { try addProfile(&base) }
+    if let previous { try watch.measure("migration") { try addMigration(&base, from: previous) } }
+    finishModel(&base)
+    return base
+  }
+
+  // MARK: - Segments
+
+  private func assigned(by model: ModelFile) throws -> ScoredBase {
+    let columns = try model.features.map { feature in
+      guard let column = table.column(feature.name) else {
+        throw RunFailure(
+          .badData, "the model needs the feature \(feature.name), the ledger does not give it",
+          hint: "use the ledger's columns the model was fitted on, or --refit")
+      }
+      return column
+    }
+    let result = try model.assign(columns, margins: plan.scores.contains(.margin), workers: workers)
+    var base = ScoredBase(
+      table: table, model: model, labels: Buffer(result.labels),
+      distances: Buffer(result.distances),
+      margins: result.margins.isEmpty ? nil : Buffer(result.margins),
+      profile: BaseProfile(customers: 0, featureNames: [], features: [], segments: []),
+      inertia: 0, kernel: result.kernel)
+    base.inertia = result.distances.reduce(0) { $0 + Double($1) * Double($1) }
+    return base
+  }
+
+  private func fitted(_ watch: inout Stopwatch) throws -> ScoredBase {
+    let settings = try SampleOptions(features: clusteringFeatures).configuration(
+      configuration, scaling: "log-standard", missing: "median", winsorize: 0.001)
+    let names = clusteringFeatures.map(FeatureName.canonical)
+    let columns = names.map { table.column($0)! }
+    let reading = TableReading(inputs: [], configuration: configuration, workers: workers)
+    let samples = try watch.measure("prepare") {
+      try reading.samples(
+        of: FeatureTable(ids: table.ids, names: names, columns: columns), idName: "customer_id",
+        settings)
+    }
+    let seed = try configuration.seed()
+    var clustering = ClusteringSettings(
+      clusters: 0, algorithm: configuration.text("clustering.algorithm") ?? "auto",
+      initialization: configuration.text("clustering.init") ?? "k-means++", kernel: "auto",
+      restarts: configuration.integer("clustering.n_init") ?? 1,
+      maxIterations: configuration.integer("clustering.max_iterations") ?? 300,
+      tolerance: configuration.number("clustering.tolerance") ?? 1e-4, seed: seed)
+    var choice: ClusterCountChoice?
+    let asked = clusters ?? configuration.text("clustering.clusters") ?? "auto"
+    if asked == "auto" {
+      choice = try watch.measure("choose k") { try chooseClusters(samples, seed) }
+      clustering.clusters = choice!.recommended
+    } else {
+      guard let k = Int(asked), k >= 1 else {
+        throw RunFailure(.usage, "--clusters \(asked) is not a number", hint: "give 1 or more, or auto")
+      }
+      clustering.clusters = k
+    }
+    let fit = try clustering.fit(
+      samples, weights: nil, configuration: configuration, workers: workers, context)
+    watch.add("init", fit.result.seconds.initialize)
+    watch.add("iterate", fit.result.seconds.iterate)
+    let result = fit.result
+    let d = samples.transforms.dimensions
+    var base = ScoredBase(
+      table: table,
+      model: ModelFile(
+        transforms: samples.transforms, centers: samples.centers,
+        centroids: result.sizes.indices.map { Array(result.centroids[$0 * d..<($0 + 1) * d]) },
+        segments: result.sizes.map { ModelFile.Segment(id: "", name: "", size: $0) },
+        inertia: result.inertia, seed: seed, dropped: samples.report.dropped,
+        scale: settings.scaling.rawValue),
+      labels: Buffer(result.labels), distances: Buffer(result.distances),
+      profile: BaseProfile(customers: 0, featureNames: [], features: [], segments: []),
+      inertia: result.inertia, kernel: result.kernel)
+    base.iterations = result.iterations
+    base.converged = result.converged
+    base.selection = choice
+    base.transformReport = samples.report
+    base.warnings = samples.warnings + result.warnings
+    if !result.converged { base.warnings.append("K-Means stopped before it converged") }
+    if plan.scores.contains(.margin) {
+      let margins = try watch.measure("margins") {
+        try Assignment(centroids: result.centroids, columns: d, workers: workers)
+          .assign(samples.matrix, [.margins])
+      }
+      base.margins = Buffer(margins.margins)
+    }
+    return base
+  }
+
+  /// Rows that the number of segments is chosen on: enough that the silhouette's interval is about
+  /// a hundredth, few enough that a dozen fits take a second.
+  private static let choiceRows = 50_000
+  /// Fewer than three segments are no segmentation, more than ten nobody keeps in mind.
+  private static let choiceRange = 3...10
+
+  private func chooseClusters(_ samples: Samples, _ seed: UInt64) throws -> ClusterCountChoice {
+    let rows = table.rows
+    let random = CounterBasedRandom(seed: seed, purpose: .init("choice of k"))
+    let chosen: [Int]
+    if rows <= Self.choiceRows {
+      chosen = Array(0..<rows)
+    } else {
+      // The rows with the smallest random numbers, in row order.
+      let limit = UInt64(Double(Self.choiceRows) / Double(rows) * 0x1p64)
+      chosen = (0..<rows).filter { random.bits(at: $0) < limit }
+    }
+    let columns = samples.transforms.features.map { feature in
+      let column = table.column(feature.name)!
+      return Buffer(chosen.map { column[$0] })
+    }
+    let matrix = try samples.transforms.samples(
+      of: columns, centers: samples.centers, workers: workers)
+    do {
+      return try SelectK.sweep(
+        matrix, clusters: Self.choiceRange,
+        configuration: try KMeansConfiguration(clusterCount: 3, seed: seed), refits: 3,
+        silhouetteSample: 4_000, workers: workers
+      ) { k in
+        context.progress(
+          RunProgress(
+            "choose k", done: k - Self.choiceRange.lowerBound, total: Self.choiceRange.count,
+            unit: "fits", note: "k = \(k)"))
+      }
+    } catch ClusteringError.tooFewDistinctRows(_, let largest) {
+      throw RunFailure(
+        .badData, "the base has \(largest) different customers, too few to choose a number of segments",
+        hint: "give --clusters \(largest) or fewer")
+    } catch ClusteringError.tooFewRows(_, let largest) {
+      throw RunFailure(
+        .badData, "the base has \(largest) customers, too few to choose a number of segments",
+        hint: "give --clusters \(largest) or fewer")
+    }
+  }
+
+  // MARK: - Scores
+
+  private func addScores(_ base: inout ScoredBase) throws {
+    let wanted = plan.scores
+    if wanted.contains(where: \.isRFM) {
+      let (recency, frequency, monetary) =
+        (column(.recencyDays), column(.frequency), column(.monetary))
+      let rfm = try base.model.scoring?.rfm
+        ?? RFM(
+          fittingRecency: recency, frequency: frequency, monetary: monetary,
+          table: .standard(language), workers: workers)
+      base.rfm = try rfm.scores(
+        recency: recency, frequency: frequency, monetary: monetary, workers: workers)
+      base.rfmNames = rfm.table.names
+      scoring(&base) { $0.rfm = rfm }
+    }
+    guard wanted.contains(.simpleValue) || wanted.contains(.tier) else { return }
+    let parameters: SimpleValue.Parameters
+    do {
+      parameters = try SimpleValue.Parameters(
+        margin: configuration.number("value.margin") ?? 1,
+        acquisitionCost: configuration.number("value.acquisition_cost") ?? 0)
+    } catch {
+      throw configuration.refuse("value.margin", "\(error)", hint: "see [value] in README")
+    }
+    let value = try SimpleValue.turnover(
+      frequency: column(.frequency), averageValue: column(.averageAmount),
+      parameters: [parameters], workers: workers)
+    base.simpleValue = value
+    guard wanted.contains(.tier) else { return }
+    let tiers: Tiers
+    if let known = base.model.scoring?.tiers {
+      tiers = known
+    } else {
+      do {
+        tiers = try Tiers(
+          fitting: value,
+          rule: .shares(
+            high: configuration.number("tiers.high") ?? 0.2,
+            mid: configuration.number("tiers.mid") ?? 0.3), workers: workers)
+      } catch let error as TierError {
+        throw configuration.refuse("tiers.high", "\(error)", hint: "see [tiers] in README")
+      }
+    }
+    base.tiers = try tiers.assign(value, previous: try previousTiers(), workers: workers)
+    scoring(&base) { $0.tiers = tiers }
+  }
+
+  private func column(_ feature: LedgerFeature) -> Buffer<Double> {
+    guard let column = table.column(feature.rawValue) else {
+      preconditionFailure("the plan folds what its columns need: \(feature.rawValue)")
+    }
+    return column
+  }
+
+  private func scoring(_ base: inout ScoredBase, _ change: (inout ScoringModel) -> Void) {
+    var scoring = base.model.scoring ?? ScoringModel()
+    change(&scoring)
+    base.model.scoring = scoring
+  }
+
+  private var language: CustomerValue.Language {
+    CustomerValue.Language(rawValue: configuration.text("report.language") ?? "en") ?? .english
+  }
+
+  private func previousTiers() throws -> Buffer<Int32>? {
+    guard let previous, let tiers = previous.tiers else { return nil }
+    let rows = try joinedRows(previous)
+    return Buffer(count: rows.count) { target in
+      for row in 0..<rows.count { target[row] = rows[row] < 0 ? -1 : tiers[Int(rows[row])] }
+    }
+  }
+
+  private func joinedRows(_ previous: PreviousRun) throws -> Buffer<Int32> {
+    do {
+      return try CustomerJoin.previousRows(
+        of: table.ids, in: previous.base.customerIDs, workers: workers)
+    } catch let error as MigrationError {
+      throw RunFailure(.badData, "\(error)", hint: "give the run of the same bank to --previous")
+    }
+  }
+
+  // MARK: - Profile, ids, moves
+
+  private func addProfile(_ base: inout ScoredBase) throws {
+    let features = zip(table.names, table.columns).map {
+      BaseProfile.Feature(name: $0, values: $1)
+    }
+    var profile = try BaseProfile(
+      labels: base.labels, segmentCount: base.model.centroids.count, features: features,
+      money: table.column("monetary"), workers: workers)
+    if frozen != nil, !refit {
+      // Ids and names are the model's: a name must not change under a customer.
+      for label in profile.segments.indices {
+        profile.segments[label].id = base.model.segments[label].id
+        profile.segments[label].name = base.model.segments[label].name
+      }
+    } else {
+      profile = profile.named(language)
+    }
+    base.profile = profile
+  }
+
+  private func addMigration(_ base: inout ScoredBase, from previous: PreviousRun) throws {
+    let rows = try joinedRows(previous)
+    func sides(_ profile: BaseProfile) -> [Migration.Side] {
+      profile.segments.map { Migration.Side(id: $0.id, name: $0.name) }
+    }
+    func migration(_ profile: BaseProfile) throws -> Migration {
+      try Migration(
+        previous: previous.base,
+        current: SegmentedBase(
+          customerIDs: table.ids, segments: base.labels, sides: sides(profile)),
+        rows: rows, workers: workers)
+    }
+    if frozen == nil || refit {
+      // A new model's segments take over the ids of those they continue.
+      let provisional = try migration(base.profile)
+      let matching = SegmentMatching(
+        provisional, distances: centroidDistances(previous, base),
+        history: previous.model?.scoring?.segmentHistory ?? [],
+        threshold: configuration.number("matching.minimum_jaccard") ?? 0.3)
+      base.profile = base.profile.identified(by: matching.ids).named(language)
+      scoring(&base) { $0.segmentHistory = matching.history }
+      for split in matching.splits {
+        base.warnings.append("segment \(split.from) became \(split.into.joined(separator: ", "))")
+      }
+      for merge in matching.merges {
+        base.warnings.append("segments \(merge.from.joined(separator: ", ")) became \(merge.into)")
+      }
+    }
+    base.migration = try migration(base.profile)
+    let before = previous.base.segments
+    let previousSegments = Buffer<Int32>(count: rows.count) { target in
+      for row in 0..<rows.count { target[row] = rows[row] < 0 ? -1 : before[Int(rows[row])] }
+    }
+    base.previousSegments = previousSegments
+    base.moveReasons = try moveReasons(base, previous, previousSegments)
+  }
+
+  /// Distances between previous and current centroids, in the space of the previous scaler; zeros
+  /// where the models measure different features.
+  private func centroidDistances(_ previous: PreviousRun, _ base: ScoredBase) -> [[Double]] {
+    let count = base.model.centroids.count
+    guard let old = previous.model,
+      old.features.map(\.name) == base.model.features.map(\.name)
+    else {
+      return previous.base.sides.map { _ in [Double](repeating: 0, count: count) }
+    }
+    let labels = Dictionary(
+      old.segments.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { a, _ in a })
+    return previous.base.sides.map { side in
+      guard let label = labels[side.id] else { return [Double](repeating: 0, count: count) }
+      return base.model.centroidsOriginal.map { current in
+        zip(zip(old.features, old.centroidsOriginal[label]), current).reduce(0) { sum, pair in
+          let ((transform, from), to) = pair
+          let difference = transform(from) - transform(to)
+          return sum + difference * difference
+        }.squareRoot()
+      }
+    }
+  }
+
+  private func moveReasons(
+    _ base: ScoredBase, _ previous: PreviousRun, _ before: Buffer<Int32>
+  ) throws -> Buffer<Int32> {
+    let previousIDs = previous.base.sides.map(\.id)
+    let currentIDs = base.profile.segments.map(\.id)
+    // What last month's model says of this month's customers, to tell moves of people from moves of
+    // borders; a frozen model moves no borders.
+    var byOldModel: [Int32]?
+    if frozen == nil || refit, let old = previous.model {
+      let columns = old.features.compactMap { table.column($0.name) }
+      if columns.count == old.features.count {
+        byOldModel = try old.assign(columns, margins: false, workers: workers).labels
+      }
+    }
+    let oldIDs = previous.model?.segments.map(\.id) ?? []
+    let (behaviour, model, new) = (Int32(0), Int32(1), Int32(2))
+    return Buffer(count: before.count) { target in
+      for row in 0..<before.count {
+        guard before[row] >= 0 else {
+          target[row] = new
+          continue
+        }
+        let from = previousIDs[Int(before[row])]
+        if currentIDs[Int(base.labels[row])] == from {
+          target[row] = -1
+        } else if let byOldModel {
+          target[row] = oldIDs[Int(byOldModel[row])] == from ? model : behaviour
+        } else {
+          target[row] = frozen == nil || refit ? model : behaviour
+        }
+      }
+    }
+  }
+
+  private func finishModel(_ base: inout ScoredBase) {
+    let outcome = offers.offers.applied(to: base.profile)
+    base.profile = outcome.profile
+    for segment in outcome.unusedSegments {
+      base.warnings.append("no segment is called \"\(segment)\", its offer goes to nobody")
+    }
+    guard frozen == nil || refit else { return }
+    base.model.segments = base.profile.segments.map {
+      ModelFile.Segment(id: $0.id, name: $0.name, size: $0.size)
+    }
+    let ids = base.profile.segments.map(\.id)
+    scoring(&base) { scoring in
+      scoring.segmentHistory = Array(Set(scoring.segmentHistory + ids)).sorted()
+    }
+  }
+}
