@@ -52,6 +52,8 @@ class Batches {
   static bool is_file_format(arrow::io::ReadableFile &file) {
     char magic[6] = {};
     const int64_t bytes = take(file.ReadAt(0, 6, magic));
+    // Reading at a place leaves the position undefined, and streams read from the position.
+    check(file.Seek(0));
     if (bytes >= 4 && std::memcmp(magic, "FEA1", 4) == 0) {
       throw Failure{ARROW_BRIDGE_UNSUPPORTED, "files of Feather version 1", ""};
     }

@@ -70,9 +70,8 @@ package final class CSVSource: Source {
     let selected = Schema(
       fields: columns.map { Field(name: open.columnNames[$0], type: .string) })
     let (markers, policy, path) = (markers, options.rowErrors, open.path)
-    let encoding = open.encoding
     return Piece {
-      try block.checkText(file: path, encoding: encoding)
+      try block.checkText(file: path)
       let parsed = parser.parse()
       if policy == .fail, let bad = parsed.rejected.first {
         throw InputError(

@@ -12,7 +12,7 @@ final class OpenText {
     let offset: Int64
 
     /// - Throws: ``InputError`` for bytes that are not UTF-8, or NUL.
-    func checkText(file: String, encoding: String?) throws {
+    func checkText(file: String) throws {
       guard let problem = TextCheck.problem(text.bytes, count: text.count) else { return }
       let place: Int
       let message: String
@@ -61,23 +61,28 @@ final class OpenText {
     guard pending.count > 0 else {
       throw InputError(.badData, "the file is empty", file: path)
     }
-    let sample = Block(
-      text: pending, lineCount: LineCount(pending.bytes, count: 0, quote: nil), firstLine: 1,
-      offset: 0)
-    // A sequence cut off at the sample's end is not judged here.
-    if TextCheck.problem(pending.bytes, count: min(pending.count, 4096)).map(Self.isNUL) ?? false {
-      try sample.checkText(file: path, encoding: reader.encoding)
+    let sample = pending
+    // UTF-16 without a mark looks like text full of NUL: said before it is taken for a header.
+    if case .nul? = TextCheck.problem(sample.bytes, count: min(sample.count, 4096)) {
+      try Self.check(sample, count: sample.count, path)
     }
     let shape = try CSVSniffer(pending, isWhole: atEnd, options: options, file: path).shape()
     dialect = shape.dialect
     columnNames = shape.columnNames
     hasHeader = shape.hasHeader
+    // The header goes into no block.
+    try Self.check(sample, count: shape.dataStart, path)
     drop(shape.dataStart, lines: shape.dataLine - 1)
   }
 
-  private static func isNUL(_ problem: TextCheck.Problem) -> Bool {
-    if case .nul = problem { return true }
-    return false
+  /// The first bytes of a file, from its first line on.
+  private static func check(_ text: TextBlock, count: Int, _ path: String) throws {
+    let head = TextBlock(capacity: count)
+    memcpy(head.bytes, text.bytes, count)
+    head.count = count
+    try Block(
+      text: head, lineCount: LineCount(head.bytes, count: 0, quote: nil), firstLine: 1, offset: 0
+    ).checkText(file: path)
   }
 
   /// The next whole rows, nil at the end.

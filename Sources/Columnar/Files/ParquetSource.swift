@@ -17,6 +17,7 @@ package final class ParquetSource: Source {
   package let files: [String]
   package var schema: Schema { fileSet.schema }
   package var rowCount: Int64? { fileSet.rowCount }
+  package var rowGroupCount: Int { fileSet.files.reduce(0) { $0 + $1.groupRows.count } }
 
   private let fileSet: FileSet
   private let limits: Limits

@@ -41,14 +41,17 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     block.counts.read = batch.rows + batch.rejected.count
     let verdicts = scratch.verdicts
     verdicts.update(repeating: .keep, count: batch.rows)
-    let days = batch.columns[positions.date].parsedDays(format.dateFormat)
+    let days = batch.columns[positions.date].days(format.dateFormat)
     let amounts = positions.amount.map { parse(batch.columns[$0], format, amountScale) }
 
     hashIDs(batch.columns[positions.customerID], scratch)
-    mark(days, missing: .missingDate, unreadable: .unreadableDate, verdicts)
-    if let amounts {
-      mark(amounts, missing: .missingAmount, unreadable: .unreadableAmount, verdicts)
-      markNotFinite(amounts, verdicts)
+    for failure in days.failures where verdicts[failure.row] == .keep {
+      verdicts[failure.row] = failure.isMissing ? .missingDate : .unreadableDate
+    }
+    for failure in amounts?.failures ?? [] where verdicts[failure.row] == .keep {
+      verdicts[failure.row] =
+        failure.isMissing
+        ? .missingAmount : failure.isNotFinite ? .notFiniteAmount : .unreadableAmount
     }
     block.oldest = markAges(days.values, scratch, rows: batch.rows)
     markTypes(batch, scratch)
@@ -57,28 +60,6 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     try fillChannels(batch, scratch)
     setAside(batch, block, scratch, days: days.failures, amounts: amounts?.failures ?? [])
     scatter(batch, block, scratch, amounts?.values, rates: rateByRow(batch))
-  }
-
-  private func mark<Value>(
-    _ column: ParsedColumn<Value>, missing: RowVerdict, unreadable: RowVerdict,
-    _ verdicts: UnsafeMutablePointer<RowVerdict>
-  ) {
-    for failure in column.failures where verdicts[failure.row] == .keep {
-      verdicts[failure.row] = unreadable
-    }
-    guard let validity = column.validity else { return }
-    for row in 0..<validity.count where !validity[row] && verdicts[row] == .keep {
-      verdicts[row] = missing
-    }
-  }
-
-  private func markNotFinite(
-    _ amounts: ParsedColumn<Amount>, _ verdicts: UnsafeMutablePointer<RowVerdict>
-  ) {
-    guard let doubles = amounts.values as? Buffer<Double> else { return }
-    for row in 0..<doubles.count where !doubles.base[row].isFinite && verdicts[row] == .keep {
-      verdicts[row] = .notFiniteAmount
-    }
   }
 
   /// Ages, and the rows outside the window.
@@ -267,7 +248,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
   /// Counts and describes every row that is not kept, in row order.
   private func setAside(
     _ batch: RecordBatch, _ block: RowBlock<Amount>, _ scratch: DecodingScratch,
-    days: [ConversionFailure], amounts: [ConversionFailure]
+    days: [ParseFailure], amounts: [ParseFailure]
   ) {
     for row in batch.rejected {
       block.counts.quarantined[.wrongFieldCount, default: 0] += 1
@@ -289,12 +270,9 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
       let (column, value): (String?, String?) =
         switch verdict {
         case .missingCustomerID: (format.customerID, nil)
-        case .missingDate: (format.date, nil)
-        case .unreadableDate: (format.date, days[day].text)
-        case .missingAmount: (format.amount, nil)
-        case .notFiniteAmount: (format.amount, "not finite")
+        case .missingDate, .unreadableDate: (format.date, days[day].text)
         case .futureDate, .ancientDate:
-          (format.date, CivilDate.text(asOf &- scratch.ages[row]))
+          (format.date, CivilDate(daysSinceEpoch: Int(asOf) - Int(scratch.ages[row])).description)
         default: (format.amount, amounts[amount].text)
         }
       block.counts.quarantined[reason, default: 0] += 1

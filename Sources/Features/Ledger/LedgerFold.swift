@@ -57,10 +57,13 @@ package struct LedgerFold: Sendable {
   }
 
   private static let parseDouble: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Double> = {
-    column, format, _ in column.parsedDoubles(format.decimalFormat)
+    column, format, _ in column.finiteDoubles(format.decimalFormat)
   }
   private static let parseMinor: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Int64> = {
-    column, format, scale in column.parsedMinorUnits(format.decimalFormat, scale: scale)
+    column, format, scale in
+    // Integers are minor units already, whatever the scale says about their meaning.
+    let isWhole = column.type == .int32 || column.type == .int64
+    return column.minorUnits(format.decimalFormat, scale: isWhole ? 0 : scale)
   }
 
   /// Finds the columns that the format names and the features need.

@@ -7,8 +7,8 @@ import Sharding
 /// Reading options as configured.
 extension Configuration {
   func decimalFormat() throws -> DecimalFormat {
-    guard let mark = text("ledger.decimal_mark") else { return DecimalFormat() }
-    return DecimalFormat(mark: mark == "," ? .comma : .point)
+    guard let mark = text("ledger.decimal_mark") else { return .automatic }
+    return DecimalFormat(decimalMark: mark == "," ? .comma : .point)
   }
 
   func ledgerFormat() throws -> LedgerFormat {
