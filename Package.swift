@@ -35,18 +35,21 @@ let package = Package(
     .target(name: "Sharding"),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CKernels"]),
     .target(name: "Columnar", dependencies: ["CArrowBridge", "Sharding"]),
-    .target(name: "Features", dependencies: ["Columnar", "Kernels", "Sharding"]),
+    .target(name: "Features", dependencies: ["COpenBLAS", "Columnar", "Kernels", "Sharding"]),
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),
     .target(name: "CustomerValue", dependencies: ["Columnar", "Features", "Kernels", "Sharding"]),
     .target(
-      name: "Segments", dependencies: ["Clustering", "Columnar", "CustomerValue", "Sharding"]),
+      name: "Segments",
+      dependencies: ["Clustering", "Columnar", "CustomerValue", "Features", "Sharding"]),
     .target(name: "SyntheticBank", dependencies: ["Columnar", "Sharding"]),
-    .target(name: "Reporting", dependencies: ["Segments", "Columnar", crypto]),
+    .target(
+      name: "Reporting", dependencies: ["Segments", "Columnar", "Sharding", crypto],
+      resources: [.embedInCode("Resources/page.css"), .embedInCode("Resources/page.js")]),
     .target(
       name: "Tranche",
       dependencies: [
         "Columnar", "Features", "Clustering", "CustomerValue", "Segments", "Reporting", "Sharding",
-        crypto, toml,
+        "SyntheticBank", "COpenBLAS", crypto, toml,
       ]),
     .executableTarget(name: "TrancheCommand", dependencies: ["Tranche", swiftArgumentParser]),
 
@@ -60,7 +63,10 @@ let package = Package(
     .testTarget(
       name: "SegmentsTests", dependencies: ["Segments", "SyntheticBank", "TestSupport"]),
     .testTarget(name: "SyntheticBankTests", dependencies: ["SyntheticBank", "TestSupport"]),
-    .testTarget(name: "ReportingTests", dependencies: ["Reporting", "TestSupport"]),
+    .testTarget(
+      name: "ReportingTests",
+      dependencies: ["Reporting", "Segments", "Columnar", "Sharding", "TestSupport"],
+      exclude: ["browser.py"]),
     .testTarget(name: "TrancheTests", dependencies: ["Tranche", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TrancheCommand", "TestSupport"]),
   ],

@@ -1,1 +1,8 @@
-#include "CKernels.h"
+// What any CPU runs: 128-bit vectors (SSE2 on x86-64, NEON on arm64).
+#define NAME(x) x##_generic
+#define LANES 4
+#define VECTORS 2
+#define GROUP 4
+#include "fused.h"
+#undef UNROLL
+#include "strict.h"

@@ -85,20 +85,7 @@ package struct Workers: Sendable {
 }
 
 /// The run was asked to stop.
-package struct Cancelled: Error {}
-
-/// A flag that a signal handler may raise and that every long loop looks at between pieces.
-package final class Cancellation: Sendable {
-  package static let never = Cancellation()
-  private let raised = Atomic<Bool>(false)
-
-  package init() {}
-
-  /// Safe to call from any thread.
-  package func cancel() { raised.store(true, ordering: .relaxed) }
-  package var isCancelled: Bool { raised.load(ordering: .relaxed) }
-
-  package func check() throws {
-    if isCancelled { throw Cancelled() }
-  }
+package struct Cancelled: Error {
+  /// The signal that asked, 0 for none.
+  package let signal: Int32
 }

@@ -1,1 +1,113 @@
+// Hot loops over column tiles. Nothing here allocates, threads or fails.
+//
+// A tile is TRANCHE_TILE points of d features: feature j of point p of tile t is
+// x[(t * d + j) * TRANCHE_TILE + p]. SIMD lanes are points, so every tile is read front to back.
 #pragma once
+#include <stdint.h>
+
+#define TRANCHE_TILE 64
+// Most centroids that one pass over a tile's features scores at once.
+#define TRANCHE_GROUP_LIMIT 6
+
+// Points and centroids of an assignment, in the layouts that the kernels read.
+typedef struct {
+  const float *x;          // tiles
+  const float *tile_norm;  // per tile: at least the largest norm of its points
+  int64_t rows;
+  int64_t d;
+  int64_t k;
+  const float *packed;  // negated centroids in groups of `group`, then of `group - 1`: [d][group]
+  const float *half;    // k: half of each centroid's squared norm
+  int64_t group;        // 1...TRANCHE_GROUP_LIMIT
+  int64_t wide_groups;  // how many groups hold `group` centroids; the rest hold one less
+  int64_t groups;
+  const double *exact;  // d x k: the centroids, feature by feature
+  double gamma;         // the bound of Kernels/RoundingBound.swift
+  double smallest_norm, largest_norm;  // of the centroids
+} tranche_problem;
+
+// Labels of the points of tiles [first, last): out has TRANCHE_TILE entries per tile, padding
+// lanes included. Returns how many points were decided in Double.
+typedef int64_t (*tranche_assign_function)(
+    const tranche_problem *problem, int64_t first, int64_t last, int32_t *labels);
+
+int64_t tranche_assign_generic(const tranche_problem *, int64_t, int64_t, int32_t *);
+int64_t tranche_assign_avx2(const tranche_problem *, int64_t, int64_t, int32_t *);
+int64_t tranche_assign_avx512(const tranche_problem *, int64_t, int64_t, int32_t *);
+// Centroids per group that suit the instruction set's registers.
+int64_t tranche_group_generic(void);
+int64_t tranche_group_avx2(void);
+int64_t tranche_group_avx512(void);
+
+int tranche_supports_avx2(void);
+int tranche_supports_avx512(void);
+
+// The float score gap below which the points of a tile are decided in Double: B of
+// Kernels/RoundingBound.swift.
+static inline float tranche_gap_bound(const tranche_problem *p, int64_t tile) {
+  double rho = p->tile_norm[tile];
+  double reach = (1 + 4 * p->gamma) * (2 * rho + p->smallest_norm);
+  double m = reach < p->largest_norm ? reach : p->largest_norm;
+  double wide = rho + m;
+  double bound = 2 * p->gamma * (0.5 * m * m + rho * m) +
+                 (double)(p->d + 3) * (0x1p-51 * (wide * wide) + 0x1p-125);
+  // One per cent covers these roundings, the conversion's and the gap's.
+  return (float)(1.01 * bound);
+}
+
+// Double, by the definition: labels of the `mask`ed points of one tile.
+void tranche_recheck(const tranche_problem *problem, int64_t tile, uint64_t mask, int32_t *labels);
+
+// Strict loops: the same bits on every instruction set. `level` 0 = baseline, 2 = AVX2, 3 = AVX-512
+// picks the code path only.
+
+// Double squared distances to the nearest and second-nearest centroid and the nearest's label for
+// tiles [first, last); outputs have TRANCHE_TILE entries per tile. second is +inf when k = 1.
+void tranche_exact_assign(int level, const tranche_problem *problem, int64_t first, int64_t last,
+                          int32_t *labels, double *nearest, double *second);
+
+// Double squared distances of points to the centroid their label names.
+void tranche_distances(int level, const float *x, int64_t d, int64_t first, int64_t last,
+                       const double *exact, int64_t k, const int32_t *labels, double *out);
+
+// The k-means++ pass over tiles [first, last), at most TRANCHE_TRIALS candidates (row-major):
+// nearest = min(nearest, squared distance to chosen) unless chosen is null, and
+// sums[l] = sum of weight * min(nearest, squared distance to candidate l).
+// nearest and weights (null = 1 each) start at tile `first`; padding lanes must hold 0 in nearest.
+#define TRANCHE_TRIALS 24
+void tranche_seed(int level, const float *x, int64_t d, int64_t first, int64_t last,
+                  const float *chosen, const float *candidates, int64_t trials, float *nearest,
+                  const double *weights, double *sums);
+
+// Adds weight * x of each point whose label changed to the sums (k x d) and weights (k) of its new
+// label, takes it from its old one's (old < 0: from none), and stores the new label in `labels`.
+// `fresh` and `labels` start at tile `first`. Returns how many labels changed.
+int64_t tranche_update(int level, const float *x, int64_t rows, int64_t d, int64_t first,
+                       int64_t last, const int32_t *fresh, int32_t *labels, const double *weights,
+                       double *sums, double *cluster_weights);
+
+// One column of tiles [first, last): float(value - center), padding 0. Returns the first row whose
+// value is not finite or whose difference exceeds `limit` in magnitude, or -1.
+int64_t tranche_fill_double(float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
+                            int64_t last, const double *values, double center, double limit);
+int64_t tranche_fill_float(float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
+                           int64_t last, const float *values, double center, double limit);
+
+// norms[t] >= the largest Euclidean norm of tile t's points.
+void tranche_tile_norms(const float *x, int64_t d, int64_t first, int64_t last, float *norms);
+
+// Folds `count` rows of scores (row j: `width` points, the negated products) into the running
+// best, second and label of each point; score = half[j] + scores[j].
+void tranche_fold_scores(int level, const float *scores, int64_t width, const float *half,
+                         int64_t count, int32_t first_label, float *best, float *second,
+                         int32_t *labels);
+// Sets the labels of points whose gap is within the tile's bound by recheck. The arrays cover tiles
+// [first, last). Returns how many points were decided in Double.
+int64_t tranche_settle(const tranche_problem *problem, int64_t first, int64_t last,
+                       const float *best, const float *second, int32_t *labels);
+
+// For the silhouette: sums[c * TRANCHE_TILE + p] = sum over samples of cluster c of the Euclidean
+// distance to point p of the tile. Samples (row-major) are sorted by cluster; cluster c's are
+// [offsets[c], offsets[c + 1]).
+void tranche_cluster_distances(int level, const float *tile, int64_t d, const float *samples,
+                               const int64_t *offsets, int64_t clusters, double *sums);

@@ -27,9 +27,14 @@ package enum TimeUnit: Int, Hashable, Sendable {
 package struct Field: Hashable, Sendable {
   package let name: String
   package let type: ColumnType
-  package init(name: String, type: ColumnType) {
+  /// Why the column cannot be read, such as "columns of type list<element: int32>"; nil when it
+  /// can. Asking for such a column throws; `type` then means nothing.
+  package let unreadable: String?
+
+  package init(name: String, type: ColumnType, unreadable: String? = nil) {
     self.name = name
     self.type = type
+    self.unreadable = unreadable
   }
 }
 

@@ -4,6 +4,9 @@ package struct RecordBatch: Sendable {
   package let columns: [Column]
   package let rows: Int
   package let origin: Origin
+  /// Rows of a text file that could not be cut into columns and are not among `columns`, in file
+  /// order; empty unless the reader was told to collect them.
+  package let rejected: [RejectedRow]
 
   /// Where the rows came from, for messages and the quarantine.
   package struct Origin: Sendable {
@@ -23,12 +26,31 @@ package struct RecordBatch: Sendable {
     package func place(of row: Int) -> Int64 { lines.map { $0[row] } ?? firstRow + Int64(row) + 1 }
   }
 
-  package init(schema: Schema, columns: [Column], rows: Int, origin: Origin) {
+  package init(
+    schema: Schema, columns: [Column], rows: Int, origin: Origin, rejected: [RejectedRow] = []
+  ) {
     precondition(columns.count == schema.fields.count)
     precondition(columns.allSatisfy { $0.count == rows }, "columns of one batch have one length")
     self.schema = schema
     self.columns = columns
     self.rows = rows
     self.origin = origin
+    self.rejected = rejected
+  }
+}
+
+/// A row of a text file that has the wrong shape.
+package struct RejectedRow: Sendable, Hashable {
+  /// 1-based line the row starts on.
+  package let line: Int64
+  /// What is wrong, a clause without a full stop.
+  package let reason: String
+  /// The row as it stands in the file, shortened to a few hundred bytes.
+  package let text: String
+
+  package init(line: Int64, reason: String, text: String) {
+    self.line = line
+    self.reason = reason
+    self.text = text
   }
 }

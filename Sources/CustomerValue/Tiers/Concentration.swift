@@ -1,4 +1,5 @@
 import Columnar
+import Features
 import Sharding
 
 /// How unevenly value is spread over customers.

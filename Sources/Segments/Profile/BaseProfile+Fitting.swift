@@ -1,5 +1,6 @@
 import Columnar
 import CustomerValue
+import Features
 import Sharding
 
 extension BaseProfile {

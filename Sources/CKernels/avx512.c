@@ -1,0 +1,12 @@
+// Skylake-SP and later, Zen 4 and later: 512-bit vectors, 32 registers.
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi,bmi2,popcnt"))), apply_to = function)
+#define NAME(x) x##_avx512
+#define LANES 16
+#define VECTORS 4
+#define GROUP 6
+#include "fused.h"
+#undef UNROLL
+#include "strict.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,98 @@
+// Decisions in Double and the building of tiles.
+#include <math.h>
+
+#include "CKernels.h"
+
+#pragma clang fp contract(off)
+
+void tranche_recheck(const tranche_problem *p, int64_t tile, uint64_t mask, int32_t *labels) {
+  const int64_t d = p->d, k = p->k;
+  for (; mask; mask &= mask - 1) {
+    int point = __builtin_ctzll(mask);
+    const float *x = p->x + tile * d * TRANCHE_TILE + point;
+    double best = __builtin_inf();
+    int32_t label = 0;
+    for (int64_t first = 0; first < k; first += 64) {
+      int64_t count = k - first < 64 ? k - first : 64;
+      double sum[64] = {0};
+      for (int64_t i = 0; i < d; i++) {
+        double value = x[i * TRANCHE_TILE];
+        const double *c = p->exact + i * k + first;
+        for (int64_t j = 0; j < count; j++) {
+          double difference = value - c[j];
+          double square = difference * difference;
+          sum[j] = sum[j] + square;
+        }
+      }
+      for (int64_t j = 0; j < count; j++) {
+        if (sum[j] < best) {
+          best = sum[j];
+          label = (int32_t)(first + j);
+        }
+      }
+    }
+    labels[point] = label;
+  }
+}
+
+int64_t tranche_settle(
+    const tranche_problem *p, int64_t first, int64_t last, const float *best, const float *second,
+    int32_t *labels) {
+  int64_t rechecked = 0;
+  for (int64_t tile = first; tile < last; tile++) {
+    const int64_t at = (tile - first) * TRANCHE_TILE;
+    const float bound = tranche_gap_bound(p, tile);
+    int64_t valid = p->rows - tile * TRANCHE_TILE;
+    if (valid > TRANCHE_TILE) valid = TRANCHE_TILE;
+    uint64_t mask = 0;
+    for (int64_t l = 0; l < valid; l++)
+      mask |= (uint64_t)!(second[at + l] - best[at + l] > bound) << l;
+    if (mask) {
+      rechecked += __builtin_popcountll(mask);
+      tranche_recheck(p, tile, mask, labels + at);
+    }
+  }
+  return rechecked;
+}
+
+#define FILL(suffix, type)                                                                       \
+  int64_t tranche_fill_##suffix(float *x, int64_t rows, int64_t d, int64_t column, int64_t first, \
+                                int64_t last, const type *values, double center, double limit) { \
+    int64_t bad = -1;                                                                            \
+    for (int64_t tile = first; tile < last; tile++) {                                            \
+      float *out = x + (tile * d + column) * TRANCHE_TILE;                                       \
+      const type *in = values + tile * TRANCHE_TILE;                                             \
+      int64_t valid = rows - tile * TRANCHE_TILE;                                                \
+      if (valid > TRANCHE_TILE) valid = TRANCHE_TILE;                                            \
+      int wrong = 0;                                                                             \
+      for (int64_t p = 0; p < valid; p++) {                                                      \
+        double value = (double)in[p] - center;                                                   \
+        wrong |= !(fabs(value) <= limit);                                                        \
+        out[p] = (float)value;                                                                   \
+      }                                                                                          \
+      for (int64_t p = valid; p < TRANCHE_TILE; p++) out[p] = 0;                                 \
+      if (wrong && bad < 0) {                                                                    \
+        for (int64_t p = 0; p < valid && bad < 0; p++)                                           \
+          if (!(fabs((double)in[p] - center) <= limit)) bad = tile * TRANCHE_TILE + p;           \
+      }                                                                                          \
+    }                                                                                            \
+    return bad;                                                                                  \
+  }
+FILL(double, double)
+FILL(float, float)
+
+void tranche_tile_norms(const float *x, int64_t d, int64_t first, int64_t last, float *norms) {
+  for (int64_t tile = first; tile < last; tile++) {
+    const float *points = x + tile * d * TRANCHE_TILE;
+    double square[TRANCHE_TILE] = {0};
+    for (int64_t i = 0; i < d; i++)
+      for (int p = 0; p < TRANCHE_TILE; p++) {
+        double value = points[i * TRANCHE_TILE + p];
+        square[p] += value * value;
+      }
+    double largest = 0;
+    for (int p = 0; p < TRANCHE_TILE; p++) largest = square[p] > largest ? square[p] : largest;
+    // One part in a million covers the roundings of the sum, the root and the conversion.
+    norms[tile] = (float)(sqrt(largest) * 1.000001);
+  }
+}

@@ -1,0 +1,115 @@
+// The fused assignment, once for every instruction set. The including file defines
+//   NAME(x)  the symbol suffix,  LANES  floats per vector,
+//   VECTORS  point vectors held at once,  GROUP  most centroids scored at once.
+// Accumulators, minimum, second minimum and label stay in registers: no n x k matrix exists.
+#include "CKernels.h"
+
+typedef float NAME(vf) __attribute__((ext_vector_type(LANES)));
+typedef int32_t NAME(vi) __attribute__((ext_vector_type(LANES)));
+typedef NAME(vf) NAME(vf_unaligned) __attribute__((aligned(4)));
+typedef NAME(vi) NAME(vi_unaligned) __attribute__((aligned(4)));
+
+typedef struct {
+  NAME(vf) best[VECTORS], second[VECTORS];
+  NAME(vi) label[VECTORS];
+} NAME(state);
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+// Scores `group` centroids against VECTORS vectors of points and folds them into the state.
+static inline __attribute__((always_inline)) void NAME(fold_group)(
+    const float *x, int64_t d, const float *c, const float *half, int32_t first_label,
+    const int group, NAME(state) *s) {
+  NAME(vf) score[GROUP][VECTORS];
+  UNROLL for (int j = 0; j < group; j++) {
+    NAME(vf) start = half[j];
+    UNROLL for (int r = 0; r < VECTORS; r++) score[j][r] = start;
+  }
+#pragma clang loop unroll(disable) vectorize(disable)
+  for (int64_t i = 0; i < d; i++) {
+    NAME(vf) point[VECTORS];
+    UNROLL for (int r = 0; r < VECTORS; r++) point[r] =
+        *(const NAME(vf) *)(x + i * TRANCHE_TILE + r * LANES);
+    UNROLL for (int j = 0; j < group; j++) {
+      NAME(vf) value = c[i * group + j];
+      UNROLL for (int r = 0; r < VECTORS; r++) score[j][r] += value * point[r];
+    }
+  }
+  UNROLL for (int j = 0; j < group; j++) {
+    NAME(vi) label = first_label + j;
+    UNROLL for (int r = 0; r < VECTORS; r++) {
+      NAME(vf) value = score[j][r], best = s->best[r];
+      NAME(vi) less = value < best;
+      NAME(vf) larger = less ? best : value;
+      s->second[r] = larger < s->second[r] ? larger : s->second[r];
+      s->best[r] = less ? value : best;
+      s->label[r] = less ? label : s->label[r];
+    }
+  }
+}
+
+static inline __attribute__((always_inline)) int64_t NAME(assign_tiles)(
+    const tranche_problem *p, int64_t first, int64_t last, int32_t *labels, const int group) {
+  const int64_t d = p->d, groups = p->groups, wide = p->wide_groups;
+  int64_t rechecked = 0;
+  for (int64_t tile = first; tile < last; tile++, labels += TRANCHE_TILE) {
+    const float *x = p->x + tile * d * TRANCHE_TILE;
+    const float bound = tranche_gap_bound(p, tile);
+    uint64_t mask = 0;
+    for (int part = 0; part < TRANCHE_TILE; part += LANES * VECTORS) {
+      NAME(state) s;
+      UNROLL for (int r = 0; r < VECTORS; r++) {
+        s.best[r] = s.second[r] = (NAME(vf))__builtin_inff();
+        s.label[r] = 0;
+      }
+      const float *c = p->packed;
+      int32_t label = 0;
+      for (int64_t g = 0; g < wide; g++, label += group, c += group * d)
+        NAME(fold_group)(x + part, d, c, p->half + label, label, group, &s);
+      if (group > 1) {
+        for (int64_t g = wide; g < groups; g++, label += group - 1, c += (group - 1) * d)
+          NAME(fold_group)(x + part, d, c, p->half + label, label, group - 1, &s);
+      }
+      NAME(vi) close = 0;
+      UNROLL for (int r = 0; r < VECTORS; r++) {
+        *(NAME(vi_unaligned) *)(labels + part + r * LANES) = s.label[r];
+        close |= ~(s.second[r] - s.best[r] > (NAME(vf))bound);
+      }
+      if (__builtin_reduce_or(close)) {
+        for (int r = 0; r < VECTORS; r++) {
+          NAME(vi) lanes = ~(s.second[r] - s.best[r] > (NAME(vf))bound);
+          for (int l = 0; l < LANES; l++)
+            if (lanes[l]) mask |= 1ull << (part + r * LANES + l);
+        }
+      }
+    }
+    int64_t valid = p->rows - tile * TRANCHE_TILE;
+    if (valid < TRANCHE_TILE) mask &= (1ull << valid) - 1;
+    if (mask) {
+      rechecked += __builtin_popcountll(mask);
+      tranche_recheck(p, tile, mask, labels);
+    }
+  }
+  return rechecked;
+}
+
+int64_t NAME(tranche_group)(void) { return GROUP; }
+
+int64_t NAME(tranche_assign)(
+    const tranche_problem *p, int64_t first, int64_t last, int32_t *labels) {
+  switch (p->group) {
+    case 1: return NAME(assign_tiles)(p, first, last, labels, 1);
+    case 2: return NAME(assign_tiles)(p, first, last, labels, 2);
+    case 3: return NAME(assign_tiles)(p, first, last, labels, 3);
+#if GROUP >= 4
+    case 4: return NAME(assign_tiles)(p, first, last, labels, 4);
+#endif
+#if GROUP >= 5
+    case 5: return NAME(assign_tiles)(p, first, last, labels, 5);
+#endif
+#if GROUP >= 6
+    case 6: return NAME(assign_tiles)(p, first, last, labels, 6);
+#endif
+  }
+  __builtin_trap();
+}

@@ -1,0 +1,243 @@
+// Loops whose results reach the model: each rounding is fixed by the source (no contraction into
+// fused multiply-adds, fixed lanes, fixed order), so every instruction set gives the same bits.
+// The including file defines NAME(x), the symbol suffix.
+#include <math.h>
+
+#include "CKernels.h"
+
+#pragma clang fp contract(off)
+
+typedef float NAME(f16) __attribute__((ext_vector_type(16)));
+typedef double NAME(d16) __attribute__((ext_vector_type(16)));
+typedef double NAME(d8) __attribute__((ext_vector_type(8)));
+typedef float NAME(f8) __attribute__((ext_vector_type(8)));
+typedef int32_t NAME(i16) __attribute__((ext_vector_type(16)));
+typedef int64_t NAME(l8) __attribute__((ext_vector_type(8)));
+typedef NAME(d16) NAME(d16_unaligned) __attribute__((aligned(8)));
+typedef NAME(d8) NAME(d8_unaligned) __attribute__((aligned(8)));
+typedef NAME(f16) NAME(f16_unaligned) __attribute__((aligned(4)));
+typedef NAME(i16) NAME(i16_unaligned) __attribute__((aligned(4)));
+
+#define UNROLL _Pragma("clang loop unroll(full)")
+enum { NAME(exact_group) = 4 };
+
+static inline __attribute__((always_inline)) void NAME(exact_fold)(
+    const float *x, int64_t d, const double *c, int64_t k, int64_t first, const int count,
+    NAME(d8) best[2], NAME(d8) second[2], NAME(l8) label[2]) {
+  NAME(d8) sum[NAME(exact_group)][2];
+  UNROLL for (int j = 0; j < count; j++) sum[j][0] = sum[j][1] = 0;
+  for (int64_t i = 0; i < d; i++) {
+    NAME(d8) point[2];
+    UNROLL for (int r = 0; r < 2; r++) point[r] =
+        __builtin_convertvector(*(const NAME(f8) *)(x + i * TRANCHE_TILE + r * 8), NAME(d8));
+    UNROLL for (int j = 0; j < count; j++) {
+      NAME(d8) center = c[i * k + first + j];
+      UNROLL for (int r = 0; r < 2; r++) {
+        NAME(d8) difference = point[r] - center;
+        NAME(d8) square = difference * difference;
+        sum[j][r] = sum[j][r] + square;
+      }
+    }
+  }
+  UNROLL for (int j = 0; j < count; j++) {
+    UNROLL for (int r = 0; r < 2; r++) {
+      NAME(l8) less = sum[j][r] < best[r];
+      NAME(d8) larger = less ? best[r] : sum[j][r];
+      second[r] = larger < second[r] ? larger : second[r];
+      best[r] = less ? sum[j][r] : best[r];
+      label[r] = less ? (NAME(l8))(first + j) : label[r];
+    }
+  }
+}
+
+void NAME(tranche_exact_assign)(
+    const tranche_problem *p, int64_t first, int64_t last, int32_t *labels, double *nearest,
+    double *furthest) {
+  const int64_t d = p->d, k = p->k;
+  for (int64_t tile = first; tile < last; tile++) {
+    for (int part = 0; part < TRANCHE_TILE; part += 16) {
+      const float *x = p->x + tile * d * TRANCHE_TILE + part;
+      NAME(d8) best[2], second[2];
+      NAME(l8) label[2];
+      for (int r = 0; r < 2; r++) {
+        best[r] = second[r] = (NAME(d8))__builtin_inf();
+        label[r] = 0;
+      }
+      int64_t j = 0;
+      for (; j + NAME(exact_group) <= k; j += NAME(exact_group))
+        NAME(exact_fold)(x, d, p->exact, k, j, NAME(exact_group), best, second, label);
+      for (; j < k; j++) NAME(exact_fold)(x, d, p->exact, k, j, 1, best, second, label);
+      int64_t at = (tile - first) * TRANCHE_TILE + part;
+      for (int r = 0; r < 2; r++) {
+        for (int l = 0; l < 8; l++) labels[at + r * 8 + l] = (int32_t)label[r][l];
+        *(NAME(d8_unaligned) *)(nearest + at + r * 8) = best[r];
+        *(NAME(d8_unaligned) *)(furthest + at + r * 8) = second[r];
+      }
+    }
+  }
+}
+
+void NAME(tranche_distances)(
+    const float *x, int64_t d, int64_t first, int64_t last, const double *exact, int64_t k,
+    const int32_t *restrict labels, double *restrict out) {
+  for (int64_t tile = first; tile < last; tile++, labels += TRANCHE_TILE, out += TRANCHE_TILE) {
+    const float *points = x + tile * d * TRANCHE_TILE;
+    for (int p = 0; p < TRANCHE_TILE; p++) out[p] = 0;
+    for (int64_t i = 0; i < d; i++) {
+      const float *column = points + i * TRANCHE_TILE;
+      const double *centers = exact + i * k;
+#pragma clang loop vectorize(enable)
+      for (int p = 0; p < TRANCHE_TILE; p++) {
+        double difference = (double)column[p] - centers[labels[p]];
+        double square = difference * difference;
+        out[p] = out[p] + square;
+      }
+    }
+  }
+}
+
+// Squared distances of 64 points to one row, in Float.
+static inline __attribute__((always_inline)) void NAME(squared)(
+    const float *x, int64_t d, const float *row, NAME(f16) out[4]) {
+  UNROLL for (int r = 0; r < 4; r++) out[r] = 0;
+  for (int64_t i = 0; i < d; i++) {
+    NAME(f16) center = row[i];
+    UNROLL for (int r = 0; r < 4; r++) {
+      NAME(f16) difference = *(const NAME(f16) *)(x + i * TRANCHE_TILE + r * 16) - center;
+      NAME(f16) square = difference * difference;
+      out[r] = out[r] + square;
+    }
+  }
+}
+
+void NAME(tranche_seed)(
+    const float *x, int64_t d, int64_t first, int64_t last, const float *chosen,
+    const float *candidates, int64_t trials, float *nearest, const double *weights, double *sums) {
+  NAME(d16) total[TRANCHE_TRIALS];
+  for (int64_t l = 0; l < trials; l++) total[l] = 0;
+  for (int64_t tile = first; tile < last; tile++, nearest += TRANCHE_TILE) {
+    const float *points = x + tile * d * TRANCHE_TILE;
+    NAME(f16) current[4], distance[4];
+    UNROLL for (int r = 0; r < 4; r++) current[r] =
+        *(const NAME(f16_unaligned) *)(nearest + r * 16);
+    if (chosen) {
+      NAME(squared)(points, d, chosen, distance);
+      UNROLL for (int r = 0; r < 4; r++) {
+        current[r] = distance[r] < current[r] ? distance[r] : current[r];
+        *(NAME(f16_unaligned) *)(nearest + r * 16) = current[r];
+      }
+    }
+    for (int64_t l = 0; l < trials; l++) {
+      NAME(squared)(points, d, candidates + l * d, distance);
+      NAME(d16) sum = total[l];
+      UNROLL for (int r = 0; r < 4; r++) {
+        NAME(f16) least = distance[r] < current[r] ? distance[r] : current[r];
+        NAME(d16) wide = __builtin_convertvector(least, NAME(d16));
+        if (weights) {
+          NAME(d16) weight = *(const NAME(d16_unaligned) *)(weights + r * 16);
+          wide = wide * weight;
+        }
+        sum = sum + wide;
+      }
+      total[l] = sum;
+    }
+    if (weights) weights += TRANCHE_TILE;
+  }
+  for (int64_t l = 0; l < trials; l++) {
+    double sum = 0;
+    for (int lane = 0; lane < 16; lane++) sum = sum + total[l][lane];
+    sums[l] = sum;
+  }
+}
+
+int64_t NAME(tranche_update)(
+    const float *x, int64_t rows, int64_t d, int64_t first, int64_t last, const int32_t *fresh,
+    int32_t *labels, const double *weights, double *sums, double *cluster_weights) {
+  int64_t changed = 0;
+  for (int64_t tile = first; tile < last;
+       tile++, fresh += TRANCHE_TILE, labels += TRANCHE_TILE) {
+    NAME(i16) differs = 0;
+    UNROLL for (int r = 0; r < 4; r++) differs |=
+        *(const NAME(i16_unaligned) *)(fresh + r * 16) !=
+        *(const NAME(i16_unaligned) *)(labels + r * 16);
+    if (__builtin_reduce_or(differs)) {
+      const float *points = x + tile * d * TRANCHE_TILE;
+      int64_t valid = rows - tile * TRANCHE_TILE;
+      if (valid > TRANCHE_TILE) valid = TRANCHE_TILE;
+      for (int64_t p = 0; p < valid; p++) {
+        int32_t from = labels[p], to = fresh[p];
+        if (from == to) continue;
+        changed++;
+        labels[p] = to;
+        double weight = weights ? weights[p] : 1;
+        double *gain = sums + to * d;
+        if (from < 0) {
+          for (int64_t i = 0; i < d; i++) {
+            double value = weight * (double)points[i * TRANCHE_TILE + p];
+            gain[i] = gain[i] + value;
+          }
+        } else {
+          double *loss = sums + from * d;
+          for (int64_t i = 0; i < d; i++) {
+            double value = weight * (double)points[i * TRANCHE_TILE + p];
+            gain[i] = gain[i] + value;
+            loss[i] = loss[i] - value;
+          }
+          cluster_weights[from] -= weight;
+        }
+        cluster_weights[to] += weight;
+      }
+    }
+    if (weights) weights += TRANCHE_TILE;
+  }
+  return changed;
+}
+
+void NAME(tranche_fold_scores)(
+    const float *scores, int64_t width, const float *half, int64_t count, int32_t first_label,
+    float *best, float *second, int32_t *labels) {
+  for (int64_t p = 0; p < width; p += 16) {
+    NAME(f16) low = *(const NAME(f16_unaligned) *)(best + p);
+    NAME(f16) next = *(const NAME(f16_unaligned) *)(second + p);
+    NAME(i16) label = *(const NAME(i16_unaligned) *)(labels + p);
+    for (int64_t j = 0; j < count; j++) {
+      NAME(f16) value = *(const NAME(f16_unaligned) *)(scores + j * width + p) + half[j];
+      NAME(i16) less = value < low;
+      NAME(f16) larger = less ? low : value;
+      next = larger < next ? larger : next;
+      low = less ? value : low;
+      label = less ? (NAME(i16))(first_label + (int32_t)j) : label;
+    }
+    *(NAME(f16_unaligned) *)(best + p) = low;
+    *(NAME(f16_unaligned) *)(second + p) = next;
+    *(NAME(i16_unaligned) *)(labels + p) = label;
+  }
+}
+
+void NAME(tranche_cluster_distances)(
+    const float *tile, int64_t d, const float *samples, const int64_t *offsets, int64_t clusters,
+    double *sums) {
+  for (int part = 0; part < TRANCHE_TILE; part += 16) {
+    for (int64_t cluster = 0; cluster < clusters; cluster++) {
+      NAME(d8) total[2] = {0, 0};
+      for (int64_t m = offsets[cluster]; m < offsets[cluster + 1]; m++) {
+        const float *sample = samples + m * d;
+        NAME(d8) square[2] = {0, 0};
+        for (int64_t i = 0; i < d; i++) {
+          NAME(d8) center = (double)sample[i];
+          UNROLL for (int r = 0; r < 2; r++) {
+            NAME(d8) point = __builtin_convertvector(
+                *(const NAME(f8) *)(tile + i * TRANCHE_TILE + part + r * 8), NAME(d8));
+            NAME(d8) difference = point - center;
+            NAME(d8) product = difference * difference;
+            square[r] = square[r] + product;
+          }
+        }
+        UNROLL for (int r = 0; r < 2; r++) total[r] =
+            total[r] + __builtin_elementwise_sqrt(square[r]);
+      }
+      for (int r = 0; r < 2; r++)
+        *(NAME(d8_unaligned) *)(sums + cluster * TRANCHE_TILE + part + r * 8) = total[r];
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/// Why the iterations ended.
+package enum KMeansStatus: String, Sendable, Codable {
+  /// No label changed.
+  case labelsStable
+  /// The centroids moved less than the tolerance.
+  case centroidsStable
+  case iterationLimit
+  /// The centroids came back to an earlier place.
+  case cycle
+  /// Mini-batch: the smoothed inertia no longer improved.
+  case noImprovement
+
+  package var converged: Bool { self != .iterationLimit && self != .cycle }
+}
+
+/// A fitted clustering of n rows into exactly k non-empty clusters.
+package struct KMeansResult: Sendable {
+  /// k × d, row-major, in the matrix's own (not centred) units.
+  package var centroids: [Double]
+  /// n: row of ``centroids``; equal to a fresh assignment to them.
+  package var labels: [Int32]
+  /// n: Euclidean distance to the own centroid.
+  package var distances: [Float]
+  /// Σ w‖x − c‖² of ``labels`` and ``centroids``, in Double.
+  package var inertia: Double
+  package var iterations: Int
+  package var status: KMeansStatus
+  package var converged: Bool { status.converged }
+  /// Rows per cluster (a row of weight 0 counts).
+  package var sizes: [Int]
+  /// How often an empty cluster was moved to the farthest point.
+  package var relocations: Int
+  package var warnings: [String]
+  /// The kernel that ran.
+  package var kernel: String
+  /// Share of the point assignments that were decided in Double.
+  package var recheckRate: Double
+  package var seconds: Seconds
+
+  package struct Seconds: Sendable, Codable, Equatable {
+    package var initialize = 0.0
+    package var iterate = 0.0
+  }
+}
+
+/// Where a fit is.
+package struct KMeansProgress: Sendable {
+  package var restart: Int
+  package var iteration: Int
+  /// Rows whose label changed in this iteration.
+  package var changed: Int
+  /// Σ‖Δcentroid‖² of this iteration.
+  package var shift: Double
+}

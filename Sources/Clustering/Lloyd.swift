@@ -1,0 +1,301 @@
+import Kernels
+import Sharding
+
+/// One run of Lloyd's iterations from given centroids (all in the matrix's centred space).
+///
+/// The steps are those of scikit-learn's `_kmeans_single_lloyd`. The sums behind the centroids change
+/// only for points that changed label; they are recomputed in full every ``fullSumInterval``
+/// iterations and at the end, so that rounding cannot creep and the final centroids are those of
+/// one full Double pass.
+///
+/// Cost per iteration: one read of the matrix, O(n·k·d) operations, O(shards·k·d) memory.
+struct Lloyd {
+  static let fullSumInterval = 16
+
+  let sweep: Sweep
+  let k: Int
+  let maxIterations: Int
+  /// On Σ‖Δcentroid‖².
+  let shiftTolerance: Double
+
+  private let labels: RowStorage<Int32>
+  private var sums: [Double]
+  private var clusterWeights: [Double]
+  /// Per shard: k·d sums, k weights.
+  private let partials: RowStorage<Double>
+  private(set) var relocations = 0
+  private(set) var rechecked = 0
+  private(set) var assigned = 0
+
+  struct Outcome {
+    var centroids: [Double]
+    var labels: RowStorage<Int32>
+    var iterations: Int
+    var status: KMeansStatus
+  }
+
+  init(_ sweep: Sweep, k: Int, maxIterations: Int, shiftTolerance: Double) {
+    self.sweep = sweep
+    self.k = k
+    self.maxIterations = maxIterations
+    self.shiftTolerance = shiftTolerance
+    let d = sweep.matrix.columns
+    labels = RowStorage(rows: sweep.matrix.rows, repeating: -1)
+    sums = [Double](repeating: 0, count: k * d)
+    clusterWeights = [Double](repeating: 0, count: k)
+    partials = RowStorage(rows: sweep.shards.count * (k * d + k), repeating: 0)
+  }
+
+  mutating func run(
+    from start: [Double], _ progress: (_ iteration: Int, _ changed: Int, _ shift: Double) -> Void
+  ) throws -> Outcome {
+    let d = sweep.matrix.columns
+    var centroids = start
+    /// What the labels were computed from.
+    var assignedTo = start
+    var status = KMeansStatus.iterationLimit
+    var iterations = 0
+    var seen: Set<UInt64> = [Self.fingerprint(start)]
+    while iterations < maxIterations {
+      iterations += 1
+      assignedTo = centroids
+      let changed = try assignAndUpdate(centroids)
+      if iterations % Self.fullSumInterval == 0 || needsFullSums { try recomputeSums() }
+      centroids = try means(assignedTo: assignedTo)
+      var shift = 0.0
+      for i in 0..<k * d {
+        let difference = centroids[i] - assignedTo[i]
+        shift += difference * difference
+      }
+      progress(iterations, changed, shift)
+      if changed == 0 {
+        status = .labelsStable
+        break
+      }
+      if shift <= shiftTolerance {
+        status = .centroidsStable
+        break
+      }
+      if !seen.insert(Self.fingerprint(centroids)).inserted {
+        status = .cycle
+        break
+      }
+    }
+    // The same means from full sums: relocations are counted already.
+    let counted = relocations
+    try recomputeSums()
+    centroids = try means(assignedTo: assignedTo)
+    relocations = counted
+    if centroids != assignedTo { _ = try assignAndUpdate(centroids) }
+    try fillEmptyClusters(&centroids)
+    return Outcome(centroids: centroids, labels: labels, iterations: iterations, status: status)
+  }
+
+  /// Labels for fixed centroids; only empty clusters' ones move.
+  mutating func settle(_ start: [Double]) throws -> Outcome {
+    var centroids = start
+    _ = try assignAndUpdate(centroids)
+    try fillEmptyClusters(&centroids)
+    return Outcome(centroids: centroids, labels: labels, iterations: 0, status: .labelsStable)
+  }
+
+  /// E step fused with the update of the sums. Returns how many labels changed.
+  private mutating func assignAndUpdate(_ centroids: [Double]) throws -> Int {
+    let (sweep, labels, k) = (self.sweep, self.labels, self.k)
+    let (matrix, kernel) = (sweep.matrix, sweep.kernel)
+    let d = matrix.columns
+    let pack = kernel.pack(centroids, columns: d)
+    let counts = try forEachShard { partial, fresh, scratch, tiles in
+      var changed = 0
+      var rechecked = 0
+      Sweep.forEachBlock(tiles) { block in
+        rechecked += kernel.assign(matrix, to: pack, tiles: block, labels: fresh, scratch: scratch)
+        changed += StrictLoops.update(
+          matrix, tiles: block, fresh: fresh,
+          labels: labels.base + block.lowerBound * FeatureMatrix.tileRows,
+          weights: sweep.weights(from: block.lowerBound), sums: partial,
+          clusterWeights: partial + k * d)
+      }
+      return (changed, rechecked)
+    }
+    merge { counts[$0].changed > 0 }
+    rechecked += counts.reduce(0) { $0 + $1.rechecked }
+    assigned += matrix.rows
+    return counts.reduce(0) { $0 + $1.changed }
+  }
+
+  /// Sums of the current labels from nothing.
+  private mutating func recomputeSums() throws {
+    let (sweep, labels, k) = (self.sweep, self.labels, self.k)
+    let matrix = sweep.matrix
+    _ = try forEachShard { partial, none, _, tiles in
+      Sweep.forEachBlock(tiles) { block in
+        none.update(repeating: -1, count: Sweep.blockRows)
+        _ = StrictLoops.update(
+          matrix, tiles: block,
+          fresh: labels.base + block.lowerBound * FeatureMatrix.tileRows, labels: none,
+          weights: sweep.weights(from: block.lowerBound), sums: partial,
+          clusterWeights: partial + k * matrix.columns)
+      }
+      return (0, 0)
+    }
+    for i in sums.indices { sums[i] = 0 }
+    for j in clusterWeights.indices { clusterWeights[j] = 0 }
+    merge { _ in true }
+  }
+
+  /// Runs `body` on every shard with its zeroed partial sums and a block of labels.
+  private func forEachShard(
+    _ body:
+      @Sendable (
+        _ partial: UnsafeMutablePointer<Double>, _ block: UnsafeMutablePointer<Int32>,
+        _ scratch: KernelScratch, _ tiles: Range<Int>
+      ) -> (changed: Int, rechecked: Int)
+  ) throws -> [(changed: Int, rechecked: Int)] {
+    let (sweep, partials, k) = (self.sweep, self.partials, self.k)
+    let size = k * sweep.matrix.columns + k
+    let results = RowStorage<SIMD2<Int>>(rows: sweep.shards.count, repeating: .zero)
+    try sweep.workers.forEach(
+      sweep.shards.count,
+      scratch: {
+        (
+          RowStorage<Int32>(rows: Sweep.blockRows, repeating: 0),
+          sweep.kernel.scratch(columns: sweep.matrix.columns, k: k)
+        )
+      },
+      { memory, shard in
+        let partial = partials.base + shard * size
+        partial.update(repeating: 0, count: size)
+        let result = body(partial, memory.0.base, memory.1, sweep.shards[shard])
+        results.base[shard] = SIMD2(result.changed, result.rechecked)
+      })
+    return results.array.map { ($0.x, $0.y) }
+  }
+
+  /// Adds the shards' partial sums, in shard order.
+  private mutating func merge(_ matters: (Int) -> Bool) {
+    let d = sweep.matrix.columns
+    let size = k * d + k
+    for shard in 0..<sweep.shards.count where matters(shard) {
+      let partial = partials.base + shard * size
+      sums.withUnsafeMutableBufferPointer { sums in
+        for i in 0..<k * d { sums[i] += partial[i] }
+      }
+      for j in 0..<k { clusterWeights[j] += partial[k * d + j] }
+    }
+  }
+
+  /// With fractional weights an emptied cluster may keep a rounding's worth of weight; only full
+  /// sums tell it from a light one.
+  private var needsFullSums: Bool {
+    guard let weights = sweep.weights else { return false }
+    let negligible = 1e-6 * weights.total / Double(k)
+    return clusterWeights.contains { $0 < negligible && $0 != 0 }
+  }
+
+  /// M step: the means; an empty cluster takes the farthest point from its cluster.
+  private mutating func means(assignedTo: [Double]) throws -> [Double] {
+    let d = sweep.matrix.columns
+    var sums = self.sums
+    var clusterWeights = self.clusterWeights
+    let empty = (0..<k).filter { clusterWeights[$0] <= 0 }
+    if !empty.isEmpty {
+      let far = try farthestRows(empty.count, from: assignedTo, leaving: clusterWeights)
+      for (j, row) in zip(empty, far) {
+        let from = Int(labels.base[row])
+        let weight = sweep.weights?.storage.base[row] ?? 1
+        for i in 0..<d {
+          let value = weight * Double(sweep.matrix[row, i])
+          sums[from * d + i] -= value
+          sums[j * d + i] = value
+        }
+        clusterWeights[from] -= weight
+        clusterWeights[j] = weight
+        relocations += 1
+      }
+    }
+    var centroids = assignedTo
+    for j in 0..<k where clusterWeights[j] > 0 {
+      for i in 0..<d { centroids[j * d + i] = sums[j * d + i] / clusterWeights[j] }
+    }
+    return centroids
+  }
+
+  /// After the last assignment: while a cluster is empty, it moves onto the farthest point and all
+  /// points are assigned again. Inertia falls each time, so this ends.
+  private mutating func fillEmptyClusters(_ centroids: inout [Double]) throws {
+    let d = sweep.matrix.columns
+    while true {
+      if sweep.weights != nil { try recomputeSums() }
+      let empty = (0..<k).filter { clusterWeights[$0] <= 0 }
+      if empty.isEmpty { return }
+      let far = try farthestRows(empty.count, from: centroids, leaving: nil)
+      guard !far.isEmpty else {
+        throw ClusteringError.tooFewDistinctRows(clusters: k, largest: k - empty.count)
+      }
+      for (j, row) in zip(empty, far) {
+        for i in 0..<d { centroids[j * d + i] = Double(sweep.matrix[row, i]) }
+        relocations += 1
+      }
+      _ = try assignAndUpdate(centroids)
+    }
+  }
+
+  /// At most `count` rows of positive weight and distance, no two alike, by distance to their
+  /// centroid descending, then index ascending.
+  ///
+  /// - Parameter leaving: When given, the clusters' weights: no cluster gives its last row.
+  private func farthestRows(
+    _ count: Int, from centroids: [Double], leaving clusterWeights: [Double]?
+  ) throws -> [Int] {
+    let (sweep, labels) = (self.sweep, self.labels)
+    let (matrix, weights) = (sweep.matrix, sweep.weights)
+    let pack = sweep.kernel.pack(centroids, columns: matrix.columns)
+    let distances = RowStorage<Double>(rows: matrix.rows, repeating: 0)
+    try sweep.inertia(pack, labels: labels) { rows, squared in
+      for row in rows {
+        let counts = weights.map { $0.storage.base[row] > 0 } ?? true
+        distances.base[row] = counts ? squared[row - rows.lowerBound] : 0
+      }
+    }
+    var remaining = clusterWeights
+    var found: [Int] = []
+    while found.count < count {
+      let best = try sweep.workers.map(sweep.shards.count) { shard -> (Int, Double) in
+        var best = (-1, 0.0)
+        for row in sweep.rows(of: sweep.shards[shard]) where distances.base[row] > best.1 {
+          best = (row, distances.base[row])
+        }
+        return best
+      }
+      var (row, distance) = (-1, 0.0)
+      for candidate in best where candidate.1 > distance { (row, distance) = candidate }
+      guard row >= 0 else { break }
+      let label = labels.base[row]
+      let values = matrix.row(row)
+      // Copies of the row are at the same distance: one centroid there is enough.
+      let (bound, chosen) = (distance, row)
+      try sweep.workers.forEach(sweep.shards.count) { shard in
+        for row in sweep.rows(of: sweep.shards[shard])
+        where distances.base[row] == bound && labels.base[row] == label
+          && (row == chosen || matrix.row(row) == values)
+        {
+          distances.base[row] = 0
+        }
+      }
+      if remaining != nil {
+        let weight = weights?.storage.base[row] ?? 1
+        guard remaining![Int(label)] - weight > 0 else { continue }
+        remaining![Int(label)] -= weight
+      }
+      found.append(row)
+    }
+    return found
+  }
+
+  private static func fingerprint(_ centroids: [Double]) -> UInt64 {
+    var hash: UInt64 = 0
+    for value in centroids { hash = CounterBasedRandom.mix(hash &+ value.bitPattern &+ 1) }
+    return hash
+  }
+}

@@ -1,0 +1,45 @@
+import Kernels
+
+/// One value per row, padded to whole tiles so that kernels may write full vectors.
+///
+/// Threads write disjoint rows of it; who shares it sees to that.
+final class RowStorage<Value: BitwiseCopyable>: @unchecked Sendable {
+  let rows: Int
+  let base: UnsafeMutablePointer<Value>
+
+  init(rows: Int, repeating value: Value) {
+    self.rows = rows
+    let tileRows = FeatureMatrix.tileRows
+    let capacity = max((rows + tileRows - 1) / tileRows * tileRows, tileRows)
+    base = UnsafeMutableRawPointer.allocate(
+      byteCount: capacity * MemoryLayout<Value>.stride, alignment: 64
+    ).bindMemory(to: Value.self, capacity: capacity)
+    base.initialize(repeating: value, count: capacity)
+  }
+
+  deinit { base.deallocate() }
+
+  var array: [Value] { Array(UnsafeBufferPointer(start: base, count: rows)) }
+}
+
+/// Rows' weights, checked and padded with 0.
+struct SampleWeights: Sendable {
+  let storage: RowStorage<Double>
+  let total: Double
+
+  init(_ weights: [Double], rows: Int) throws(ClusteringError) {
+    guard weights.count == rows else {
+      throw .weightCount(weights: weights.count, rows: rows)
+    }
+    if let row = weights.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
+      throw .invalidWeight(row: row)
+    }
+    let storage = RowStorage<Double>(rows: rows, repeating: 0)
+    weights.withUnsafeBufferPointer { source in
+      if let start = source.baseAddress { storage.base.update(from: start, count: rows) }
+    }
+    self.storage = storage
+    total = weights.reduce(0, +)
+    guard total > 0 else { throw .noWeight }
+  }
+}

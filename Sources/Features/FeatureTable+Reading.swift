@@ -1,0 +1,79 @@
+import Columnar
+import Sharding
+import Synchronization
+
+extension FeatureTable {
+  /// Reads numeric columns of any table, whole, in file order.
+  ///
+  /// - Parameters:
+  ///   - id: Name of the column that identifies rows; nil takes the first one.
+  ///   - names: The columns to read as features, each at most once.
+  /// - Returns: Rows in file order; ids are whatever the id column holds.
+  /// - Throws: `InputError` for a column that is not there, or the first value that is no number.
+  package static func read(
+    _ source: any Source, id: String?, names: [String], format: DecimalFormat, workers: Workers,
+    progress: (Int) -> Void = { _ in }
+  ) throws -> FeatureTable {
+    let schema = source.schema
+    func position(_ name: String) throws -> Int {
+      if let index = schema.index(of: name) { return index }
+      let known = schema.fields.map(\.name)
+      throw InputError(
+        .badData, "there is no column \"\(name)\" among \(known.joined(separator: ", "))",
+        file: source.files.first, column: name,
+        hint: "check the names after --features and --id")
+    }
+    guard !schema.fields.isEmpty else {
+      throw InputError(.badData, "has no columns", file: source.files.first)
+    }
+    let idColumn = try id.map(position) ?? 0
+    let features = try names.map(position)
+    // A column may be both the id and a feature; it is decoded once.
+    let asked = [idColumn] + features.filter { $0 != idColumn }
+    let slots = features.map { feature in asked.firstIndex(of: feature)! }
+
+    var chunks: [(id: Column, features: [Buffer<Double>])] = []
+    var rows = 0
+    while true {
+      var pieces: [Piece] = []
+      while pieces.count < 4 * workers.threads, let piece = try source.next(columns: asked) {
+        pieces.append(piece)
+      }
+      if pieces.isEmpty { break }
+      let round = pieces
+      let decoded = try workers.map(round.count) { index -> (id: Column, features: [Buffer<Double>]) in
+        let batch = try round[index].decode()
+        let columns = try slots.map { slot in
+          var failures: [ConversionFailure] = []
+          let values = batch.columns[slot].doubles(format, failures: &failures)
+          if let failure = failures.first {
+            throw failure.error(in: batch, column: batch.schema.fields[slot].name)
+          }
+          return values
+        }
+        return (batch.columns[0], columns)
+      }
+      chunks += decoded
+      rows += decoded.reduce(0) { $0 + $1.id.count }
+      progress(rows)
+    }
+    guard rows > 0 else {
+      throw InputError(
+        .badData, "there are no rows", file: source.files.first, hint: "check the input")
+    }
+    let (parts, rowCount) = (chunks, rows)
+    let columns = try workers.map(names.count) { feature -> Buffer<Double> in
+      Buffer(count: rowCount) { target in
+        var start = 0
+        for part in parts {
+          let values = part.features[feature].values
+          _ = UnsafeMutableBufferPointer(rebasing: target[start..<start + values.count])
+            .initialize(from: values)
+          start += values.count
+        }
+      }
+    }
+    return FeatureTable(
+      ids: .concatenating(parts.map(\.id)), names: names, columns: columns)
+  }
+}

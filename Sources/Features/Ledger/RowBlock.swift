@@ -1,0 +1,160 @@
+import Columnar
+import Synchronization
+
+/// The rows of one batch, grouped by partition: what decoding hands to folding.
+///
+/// Blocks are reused through a `RowBlockPool`, so a long ledger allocates only what a few rounds need.
+final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
+  /// Rows of partition p: `starts[p]..<starts[p + 1]`.
+  private(set) var starts: [Int] = []
+  private(set) var rows: UnsafeMutablePointer<LedgerRow<Amount>>
+  /// Beside `rows` for text ids; the bytes belong to `batch`.
+  private(set) var ids: UnsafeMutablePointer<TextReference>?
+  /// Beside `rows` when duplicates matter: where each row came from, and its fingerprint.
+  private(set) var origins: UnsafeMutablePointer<DuplicateKey>?
+  private var capacity: Int
+
+  /// Kept while text ids or the origins of rows are needed.
+  var batch: RecordBatch?
+  var quarantined: [QuarantinedRow] = []
+  var counts = LedgerCounts()
+  /// Greatest age among the folded rows, -1 for none.
+  var oldest: Int32 = -1
+
+  init(capacity: Int, hasText: Bool, hasOrigins: Bool) {
+    self.capacity = capacity
+    rows = LargeMemory.allocate(capacity)
+    ids = hasText ? LargeMemory.allocate(capacity) : nil
+    origins = hasOrigins ? LargeMemory.allocate(capacity) : nil
+  }
+
+  deinit { release() }
+
+  private func release() {
+    rows.deallocate()
+    ids?.deallocate()
+    origins?.deallocate()
+  }
+
+  /// Empties the block and makes sure that `count` rows fit.
+  func reset(count: Int) {
+    if count > capacity {
+      release()
+      capacity = count
+      rows = LargeMemory.allocate(count)
+      if ids != nil { ids = LargeMemory.allocate(count) }
+      if origins != nil { origins = LargeMemory.allocate(count) }
+    }
+    starts = []
+    quarantined = []
+    counts = LedgerCounts()
+    batch = nil
+    oldest = -1
+  }
+
+  func setStarts(counts: [Int]) {
+    starts = [0]
+    starts.reserveCapacity(counts.count + 1)
+    for count in counts { starts.append(starts.last! + count) }
+  }
+}
+
+/// One entry a row of a batch, while a thread decodes it.
+final class DecodingScratch {
+  private(set) var verdicts: UnsafeMutablePointer<RowVerdict>
+  private(set) var hashes: UnsafeMutablePointer<UInt64>
+  /// Only written for 32-bit ids, which need widening.
+  private(set) var keys: UnsafeMutablePointer<UInt64>
+  private(set) var ages: UnsafeMutablePointer<Int32>
+  private(set) var channels: UnsafeMutablePointer<UInt16>
+  private var capacity = 1
+
+  init() {
+    verdicts = LargeMemory.allocate(1)
+    hashes = LargeMemory.allocate(1)
+    keys = LargeMemory.allocate(1)
+    ages = LargeMemory.allocate(1)
+    channels = LargeMemory.allocate(1)
+  }
+
+  deinit { release() }
+
+  private func release() {
+    verdicts.deallocate()
+    hashes.deallocate()
+    keys.deallocate()
+    ages.deallocate()
+    channels.deallocate()
+  }
+
+  func reserve(_ count: Int) {
+    guard count > capacity else { return }
+    release()
+    capacity = count
+    verdicts = LargeMemory.allocate(count)
+    hashes = LargeMemory.allocate(count)
+    keys = LargeMemory.allocate(count)
+    ages = LargeMemory.allocate(count)
+    channels = LargeMemory.allocate(count)
+  }
+}
+
+/// What becomes of a row.
+enum RowVerdict: UInt8 {
+  case keep
+  case missingCustomerID, missingDate, unreadableDate, futureDate, ancientDate
+  case missingAmount, unreadableAmount, notFiniteAmount
+  case refund, excludedType
+
+  var quarantine: QuarantineReason? {
+    switch self {
+    case .keep, .refund, .excludedType: nil
+    case .missingCustomerID: .missingCustomerID
+    case .missingDate: .missingDate
+    case .unreadableDate: .unreadableDate
+    case .futureDate: .futureDate
+    case .ancientDate: .ancientDate
+    case .missingAmount: .missingAmount
+    case .unreadableAmount: .unreadableAmount
+    case .notFiniteAmount: .notFiniteAmount
+    }
+  }
+
+  var exclusion: ExclusionReason? {
+    switch self {
+    case .refund: .refund
+    case .excludedType: .type
+    default: nil
+    }
+  }
+}
+
+struct DuplicateKey: BitwiseCopyable {
+  var fingerprint: UInt128
+  var row: Int32
+}
+
+/// Blocks waiting to be filled again.
+final class RowBlockPool<Amount: LedgerAmount>: Sendable {
+  private let free = Mutex<[RowBlock<Amount>]>([])
+  private let hasText: Bool
+  private let hasOrigins: Bool
+
+  init(hasText: Bool, hasOrigins: Bool) {
+    self.hasText = hasText
+    self.hasOrigins = hasOrigins
+  }
+
+  func take(rows: Int) -> RowBlock<Amount> {
+    let block =
+      free.withLock { $0.popLast() }
+      ?? RowBlock(capacity: max(rows, 1), hasText: hasText, hasOrigins: hasOrigins)
+    block.reset(count: rows)
+    return block
+  }
+
+  func give(_ block: RowBlock<Amount>) {
+    block.reset(count: 0)
+    free.withLock { $0.append(block) }
+  }
+}

@@ -1,0 +1,78 @@
+import Columnar
+import Kernels
+import Sharding
+
+extension FittedTransforms {
+  /// Turns feature columns into samples: the n × d matrix that distances are measured in.
+  ///
+  /// - Parameters:
+  ///   - columns: One per transform, in its order; n values each.
+  ///   - centers: d values the matrix stores its columns less of (see `FeatureMatrix`). The same
+  ///     values must be used whenever the same rows are to get the same labels, so a model keeps
+  ///     them; zeros suit scaled features.
+  /// - Throws: ``TransformError/missingValue(feature:row:)`` where a missing value has no fill, or a
+  ///   value is too far out to be measured.
+  /// - Complexity: O(n·d); one column of n Doubles beside the matrix.
+  package func samples(
+    of columns: [Buffer<Double>], centers: [Double], workers: Workers
+  ) throws -> FeatureMatrix {
+    precondition(columns.count == features.count && centers.count == dimensions)
+    let rows = columns[0].count
+    let matrix = FeatureMatrix(rows: rows, columns: dimensions, centers: centers)
+    let tileRows = FeatureMatrix.tileRows
+    // 64 tiles are some thousand rows: enough work for a piece, few enough for the cache.
+    let pieces = Shards(rows: matrix.tileCount, rowsPerShard: 64)
+    let scaled = Buffer<Double>.uninitialized(count: rows)
+    nonisolated(unsafe) let target = scaled.storage
+    for dimension in 0..<dimensions {
+      let bad = try workers.map(pieces.count) { piece -> Int? in
+        let tiles = pieces[piece]
+        let range = tiles.lowerBound * tileRows..<min(tiles.upperBound * tileRows, rows)
+        scale(columns, dimension: dimension, range, into: target)
+        return matrix.fill(dimension, tiles: tiles, from: UnsafeBufferPointer(target))
+      }
+      if let row = bad.compactMap({ $0 }).first {
+        let feature = components == nil ? features[dimension].name : "component \(dimension + 1)"
+        throw TransformError.missingValue(feature: feature, row: row)
+      }
+    }
+    try workers.forEach(pieces.count) { matrix.finish(tiles: pieces[$0]) }
+    return matrix
+  }
+
+  private func scale(
+    _ columns: [Buffer<Double>], dimension: Int, _ rows: Range<Int>,
+    into target: UnsafeMutableBufferPointer<Double>
+  ) {
+    guard let components else {
+      let transform = features[dimension]
+      let source = columns[dimension].base
+      for row in rows { target[row] = transform(source[row]) }
+      return
+    }
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: features.count) { scaled in
+      for row in rows {
+        for (index, transform) in features.enumerated() {
+          scaled[index] = transform(columns[index].base[row])
+        }
+        target[row] = components.project(UnsafeBufferPointer(scaled), axis: dimension)
+      }
+    }
+  }
+
+  /// The centres to store a fit's matrix with: zero for scaled features, which lie around it, the
+  /// means where features are taken as they are.
+  package func centers(
+    of columns: [Buffer<Double>], scaling: TransformConfiguration.Scaling, workers: Workers
+  ) throws -> [Double] {
+    guard scaling == .none, components == nil else {
+      return [Double](repeating: 0, count: dimensions)
+    }
+    let shards = Shards(rows: columns[0].count, rowsPerShard: 16_384)
+    return try zip(features, columns).map { transform, column in
+      try workers.map(shards.count) { shard in
+        shards[shard].reduce(0) { $0 + transform(column.base[$1]) }
+      }.reduce(0, +) / Double(column.count)
+    }
+  }
+}

@@ -1,0 +1,219 @@
+import Columnar
+import Sharding
+
+/// The transforms of a model: fitted once, replayed on every later table.
+package struct FittedTransforms: Sendable, Codable, Equatable {
+  package var features: [FeatureTransform]
+  package var components: PrincipalComponents?
+
+  package init(features: [FeatureTransform], components: PrincipalComponents? = nil) {
+    self.features = features
+    self.components = components
+  }
+
+  /// Columns of the samples: features, or principal components of them.
+  package var dimensions: Int { components?.count ?? features.count }
+}
+
+/// What fitting noticed.
+package struct TransformReport: Sendable, Equatable {
+  /// Features left out because all their values are equal.
+  package var dropped: [String] = []
+  /// Pairs that say the same (|r| > 0.9999 on a sample).
+  package var correlated: [(String, String)] = []
+  /// Values filled, by feature.
+  package var filled: [String: Int] = [:]
+  /// Values moved to a winsorising bound, by feature.
+  package var winsorized: [String: Int] = [:]
+
+  package static func == (a: TransformReport, b: TransformReport) -> Bool {
+    a.dropped == b.dropped && a.filled == b.filled && a.winsorized == b.winsorized
+      && a.correlated.map { [$0.0, $0.1] } == b.correlated.map { [$0.0, $0.1] }
+  }
+}
+
+extension FittedTransforms {
+  private static let rowsPerShard = 16_384
+
+  /// Fits every feature's transform.
+  ///
+  /// - Parameters:
+  ///   - names: d names.
+  ///   - columns: d columns of n values; NaN and ±∞ count as missing.
+  /// - Throws: ``TransformError``.
+  /// - Complexity: O(n·d); quantiles add four passes where they are needed.
+  package static func fit(
+    names: [String], columns: [Buffer<Double>], configuration: TransformConfiguration,
+    workers: Workers
+  ) throws -> (transforms: FittedTransforms, report: TransformReport) {
+    precondition(names.count == columns.count && !names.isEmpty)
+    guard columns[0].count > 0 else { throw TransformError.noRows }
+    var report = TransformReport()
+    var kept: [FeatureTransform] = []
+    var keptColumns: [Buffer<Double>] = []
+    for (name, column) in zip(names, columns) {
+      let transform = try fit(name, column, configuration, &report, workers)
+      if isConstant(transform) {
+        report.dropped.append(name)
+      } else {
+        kept.append(transform)
+        keptColumns.append(column)
+      }
+    }
+    guard !kept.isEmpty else { throw TransformError.allConstant(names) }
+    report.correlated = correlatedPairs(kept, keptColumns)
+    var fitted = FittedTransforms(features: kept)
+    if let count = configuration.components {
+      guard count <= kept.count else {
+        throw TransformError.tooManyComponents(asked: count, features: kept.count)
+      }
+      fitted.components = try PrincipalComponents.fit(
+        columns: keptColumns, transforms: kept, count: count, workers: workers)
+    }
+    return (fitted, report)
+  }
+
+  private static func fit(
+    _ name: String, _ column: Buffer<Double>, _ configuration: TransformConfiguration,
+    _ report: inout TransformReport, _ workers: Workers
+  ) throws -> FeatureTransform {
+    let shards = Shards(rows: column.count, rowsPerShard: rowsPerShard)
+    let missing = try workers.map(shards.count) { shard in
+      shards[shard].reduce(0) { $0 + (column.base[$1].isFinite ? 0 : 1) }
+    }.reduce(0, +)
+    if missing == column.count { throw TransformError.wholeColumnMissing(feature: name) }
+
+    var transform = FeatureTransform(
+      name: name, fill: nil, lower: nil, upper: nil, log: configuration.scaling == .logStandard,
+      center: 0, scale: 1)
+    switch configuration.missing {
+    case .constant(let value): transform.fill = value
+    case .median:
+      transform.fill = try quantiles(column, [0.5], anyInfinite: missing > 0, workers)[0]
+    case .reject:
+      if missing > 0 {
+        let row = (0..<column.count).first { !column.base[$0].isFinite }!
+        throw TransformError.missingValue(feature: name, row: row)
+      }
+    }
+    if missing > 0 { report.filled[name] = missing }
+    if configuration.winsorize > 0 {
+      let bounds = try quantiles(
+        column, [configuration.winsorize, 1 - configuration.winsorize], anyInfinite: missing > 0,
+        workers)
+      (transform.lower, transform.upper) = (bounds[0], bounds[1])
+      let moved = try workers.map(shards.count) { shard in
+        shards[shard].reduce(0) { count, row in
+          let value = column.base[row]
+          return count + (value.isFinite && (value < bounds[0] || value > bounds[1]) ? 1 : 0)
+        }
+      }.reduce(0, +)
+      if moved > 0 { report.winsorized[name] = moved }
+    }
+
+    switch configuration.scaling {
+    case .none:
+      // Scale 0 would mark a constant; the spread is still looked at so that constants drop.
+      let moments = try moments(of: column, transform, shards, workers)
+      if moments.isConstant { transform.scale = 0 }
+    case .standard, .logStandard:
+      let moments = try moments(of: column, transform, shards, workers)
+      transform.center = moments.mean
+      transform.scale = moments.isConstant ? 0 : moments.standardDeviation
+    case .robust:
+      let moments = try moments(of: column, transform, shards, workers)
+      let quartiles = try quantiles(column, [0.25, 0.5, 0.75], anyInfinite: missing > 0, workers)
+      transform.center = quartiles[1]
+      let range = quartiles[2] - quartiles[0]
+      // Half of the values equal: the interquartile range says nothing, the deviation does.
+      transform.scale =
+        moments.isConstant ? 0 : range > 0 ? range : moments.standardDeviation
+    }
+    return transform
+  }
+
+  /// Quantiles of the finite values.
+  private static func quantiles(
+    _ column: Buffer<Double>, _ probabilities: [Double], anyInfinite: Bool, _ workers: Workers
+  ) throws -> [Double] {
+    guard anyInfinite else {
+      return try OrderStatistics.quantiles(column, at: probabilities, workers: workers)
+    }
+    let finite = Buffer<Double>(count: column.count) { target in
+      for row in 0..<column.count {
+        let value = column.base[row]
+        target[row] = value.isFinite ? value : .nan
+      }
+    }
+    return try OrderStatistics.quantiles(finite, at: probabilities, workers: workers)
+  }
+
+  private static func isConstant(_ transform: FeatureTransform) -> Bool { transform.scale == 0 }
+
+  private static func moments(
+    of column: Buffer<Double>, _ transform: FeatureTransform, _ shards: Shards, _ workers: Workers
+  ) throws -> Moments {
+    try workers.map(shards.count) { shard -> Moments in
+      let rows = shards[shard]
+      return withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count) { shaped in
+        var sum = 0.0
+        for (offset, row) in rows.enumerated() {
+          shaped[offset] = transform.shaped(column.base[row])
+          sum += shaped[offset]
+        }
+        let mean = sum / Double(rows.count)
+        var squares = 0.0
+        for offset in 0..<rows.count {
+          let difference = shaped[offset] - mean
+          squares += difference * difference
+        }
+        return Moments(count: Double(rows.count), mean: mean, squares: squares)
+      }
+    }.reduce(Moments(), +)
+  }
+
+  /// Pairs of features that a sample of evenly spaced rows cannot tell apart.
+  private static func correlatedPairs(
+    _ transforms: [FeatureTransform], _ columns: [Buffer<Double>]
+  ) -> [(String, String)] {
+    let rows = columns[0].count
+    let step = max(1, rows / 4096)
+    let samples = zip(transforms, columns).map { transform, column -> [Double] in
+      let values = stride(from: 0, to: rows, by: step).map { transform(column.base[$0]) }
+      let mean = values.reduce(0, +) / Double(values.count)
+      let norm = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }.squareRoot()
+      return values.map { norm > 0 ? ($0 - mean) / norm : 0 }
+    }
+    guard rows >= 3 else { return [] }
+    var pairs: [(String, String)] = []
+    for a in samples.indices {
+      for b in samples.indices where b > a {
+        let r = zip(samples[a], samples[b]).reduce(0) { $0 + $1.0 * $1.1 }
+        if abs(r) > 0.9999 { pairs.append((transforms[a].name, transforms[b].name)) }
+      }
+    }
+    return pairs
+  }
+}
+
+/// Count, mean and sum of squared deviations, mergeable (Chan, Golub, LeVeque 1979).
+struct Moments {
+  var count = 0.0
+  var mean = 0.0
+  var squares = 0.0
+
+  static func + (a: Moments, b: Moments) -> Moments {
+    if a.count == 0 { return b }
+    if b.count == 0 { return a }
+    let count = a.count + b.count
+    let delta = b.mean - a.mean
+    return Moments(
+      count: count, mean: a.mean + delta * b.count / count,
+      squares: a.squares + b.squares + delta * delta * a.count * b.count / count)
+  }
+
+  var standardDeviation: Double { (squares / count).squareRoot() }
+
+  /// Spread within the rounding error of the mean.
+  var isConstant: Bool { standardDeviation <= 10 * Double.ulpOfOne * abs(mean) }
+}

@@ -1,0 +1,176 @@
+import CKernels
+import Foundation
+
+/// One way to assign points to their nearest centroids, for one instruction set.
+///
+/// All sets give the same labels: those of the Double distances (see ``RoundingBound``). Listed best
+/// first in ``all``; ``choose(columns:k:named:)`` picks by CPU and shape; the environment variable
+/// `TRANCHE_KERNEL` or a name forces one.
+package struct KernelSet: Sendable {
+  package enum Family: Sendable { case fused, gemm, reference }
+
+  /// "avx512", "avx2", "generic", "gemm" or "reference".
+  package let name: String
+  package let family: Family
+  /// Whether this CPU can run it.
+  package let isSupported: Bool
+  /// Centroids scored at once.
+  let group: Int
+  /// Labels of tiles [first, last); returns how many points were decided in Double.
+  let run:
+    @Sendable (
+      _ problem: borrowing tranche_problem, _ pack: CentroidPack, _ tiles: Range<Int>,
+      _ labels: UnsafeMutablePointer<Int32>, _ scratch: KernelScratch
+    ) -> Int
+
+  /// The forced set cannot be had.
+  package struct Unavailable: Error, CustomStringConvertible {
+    package let description: String
+  }
+}
+
+/// Memory that one thread's kernel calls reuse.
+package final class KernelScratch {
+  /// Most points whose scores GEMM holds at once: k-blocks × this many stay in the second cache.
+  static let blockRows = 512
+  static let blockCentroids = 256
+  lazy var points = UnsafeMutableBufferPointer<Float>.allocate(
+    capacity: Self.blockRows * columns)
+  lazy var scores = UnsafeMutableBufferPointer<Float>.allocate(
+    capacity: Self.blockRows * min(k, Self.blockCentroids))
+  lazy var best = UnsafeMutableBufferPointer<Float>.allocate(capacity: Self.blockRows)
+  lazy var second = UnsafeMutableBufferPointer<Float>.allocate(capacity: Self.blockRows)
+  private let columns: Int
+  private let k: Int
+  private let usesScores: Bool
+
+  init(columns: Int, k: Int, usesScores: Bool) {
+    self.columns = columns
+    self.k = k
+    self.usesScores = usesScores
+  }
+
+  deinit {
+    guard usesScores else { return }
+    points.deallocate()
+    scores.deallocate()
+    best.deallocate()
+    second.deallocate()
+  }
+}
+
+extension KernelSet {
+  /// Lanes are points, centroids are blocked in registers, minimum and label stay there.
+  private static func fused(
+    _ name: String, _ supported: Bool, _ group: Int64, _ function: tranche_assign_function
+  ) -> KernelSet {
+    // A C function pointer is immutable code.
+    nonisolated(unsafe) let function = function
+    return KernelSet(name: name, family: .fused, isSupported: supported, group: Int(group)) {
+      problem, _, tiles, labels, _ in
+      withUnsafePointer(to: problem) {
+        Int(function($0, Int64(tiles.lowerBound), Int64(tiles.upperBound), labels))
+      }
+    }
+  }
+
+  package static let avx512 = fused(
+    "avx512", tranche_supports_avx512() != 0, tranche_group_avx512(), tranche_assign_avx512)
+  package static let avx2 = fused(
+    "avx2", tranche_supports_avx2() != 0, tranche_group_avx2(), tranche_assign_avx2)
+  package static let generic = fused(
+    "generic", true, tranche_group_generic(), tranche_assign_generic)
+
+  /// What "correct" means: Double distances in the order of the features, ties to the lowest label.
+  package static let reference = KernelSet(
+    name: "reference", family: .reference, isSupported: true, group: 1
+  ) { problem, pack, tiles, labels, _ in
+    let (d, k, rows) = (pack.columns, pack.k, Int(problem.rows))
+    let tileRows = FeatureMatrix.tileRows
+    let x: UnsafePointer<Float> = problem.x!
+    for tile in tiles {
+      for lane in 0..<tileRows {
+        var best = Double.infinity
+        var label: Int32 = 0
+        if tile * tileRows + lane < rows {
+          for j in 0..<k {
+            var sum = 0.0
+            for i in 0..<d {
+              let value: Float = x[(tile * d + i) * tileRows + lane]
+              let difference = Double(value) - pack.exact[i * k + j]
+              sum += difference * difference
+            }
+            if sum < best {
+              best = sum
+              label = Int32(j)
+            }
+          }
+        }
+        labels[(tile - tiles.lowerBound) * tileRows + lane] = label
+      }
+    }
+    return tiles.count * tileRows
+  }
+
+  /// Best first.
+  package static let all: [KernelSet] = [avx512, avx2, generic, gemm, reference]
+  package static var supported: [KernelSet] { all.filter(\.isSupported) }
+
+  /// Instruction-set level of the strict loops, whose results are the same on every level.
+  package static let strictLevel: Int32 =
+    avx512.isSupported ? 3 : avx2.isSupported ? 2 : 0
+
+  /// The set for a shape.
+  ///
+  /// - Parameter name: `auto` (or nil) = `TRANCHE_KERNEL` where set, else measured; `fused` = the best
+  ///   fused set of this CPU; or a set's name.
+  /// - Throws: ``Unavailable`` for a name that does not exist or that this CPU cannot run.
+  package static func choose(
+    columns d: Int, k: Int, named name: String? = nil,
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws(Unavailable) -> KernelSet {
+    var wanted = name ?? "auto"
+    if wanted == "auto" { wanted = environment["TRANCHE_KERNEL"] ?? "auto" }
+    switch wanted {
+    case "auto", "": return automatic(columns: d, k: k)
+    case "fused": return supported.first { $0.family == .fused } ?? generic
+    default: break
+    }
+    guard let set = all.first(where: { $0.name == wanted }) else {
+      let names = all.map(\.name).joined(separator: ", ")
+      throw Unavailable(
+        description: "there is no kernel '\(wanted)'; choose auto, fused, \(names)")
+    }
+    guard set.isSupported else {
+      throw Unavailable(description: "this CPU cannot run the kernel '\(wanted)'; choose auto")
+    }
+    return set
+  }
+
+  package func pack(_ centroids: [Double], columns: Int) -> CentroidPack {
+    CentroidPack(centroids, columns: columns, group: group)
+  }
+
+  /// What one thread needs for ``assign(_:to:tiles:labels:scratch:)``.
+  package func scratch(columns: Int, k: Int) -> KernelScratch {
+    KernelScratch(columns: columns, k: k, usesScores: family == .gemm)
+  }
+
+  /// Writes the label of the nearest centroid of every point of `tiles`.
+  ///
+  /// - Parameters:
+  ///   - pack: Made by this set's ``pack(_:columns:)``.
+  ///   - labels: `tileRows` entries per tile, from the range's first tile on; lanes past the
+  ///     matrix's rows are overwritten too.
+  /// - Returns: How many points were decided in Double.
+  @discardableResult
+  package func assign(
+    _ matrix: FeatureMatrix, to pack: CentroidPack, tiles: Range<Int>,
+    labels: UnsafeMutablePointer<Int32>, scratch: KernelScratch
+  ) -> Int {
+    precondition(tiles.upperBound <= matrix.tileCount)
+    return withExtendedLifetime((matrix, pack)) {
+      run(pack.problem(matrix), pack, tiles, labels, scratch)
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import CKernels
+
+/// Loops whose results reach the model: the same bits on every instruction set.
+package enum StrictLoops {
+  /// Trials that one ``seed`` pass takes at most.
+  package static let trialLimit = Int(TRANCHE_TRIALS)
+
+  private static var level: Int32 { KernelSet.strictLevel }
+
+  /// Double squared distances to the nearest and second-nearest centroid, and the nearest's label.
+  /// Outputs hold `tileRows` entries per tile, from the range's first on; `second` is +∞ for k = 1.
+  package static func nearestTwo(
+    _ matrix: FeatureMatrix, _ pack: CentroidPack, tiles: Range<Int>,
+    labels: UnsafeMutablePointer<Int32>, nearest: UnsafeMutablePointer<Double>,
+    second: UnsafeMutablePointer<Double>
+  ) {
+    precondition(tiles.upperBound <= matrix.tileCount)
+    withExtendedLifetime((matrix, pack)) {
+      withUnsafePointer(to: pack.problem(matrix)) {
+        tranche_exact_assign(
+          level, $0, Int64(tiles.lowerBound), Int64(tiles.upperBound), labels, nearest, second)
+      }
+    }
+  }
+
+  /// Double squared distances to the centroid that each label names; `labels` and `out` from the
+  /// range's first tile on. Lanes past the rows need a label in 0..<k too.
+  package static func distances(
+    _ matrix: FeatureMatrix, _ pack: CentroidPack, tiles: Range<Int>,
+    labels: UnsafePointer<Int32>, out: UnsafeMutablePointer<Double>
+  ) {
+    precondition(tiles.upperBound <= matrix.tileCount && matrix.columns == pack.columns)
+    withExtendedLifetime((matrix, pack)) {
+      tranche_distances(
+        level, matrix.tiles, Int64(matrix.columns), Int64(tiles.lowerBound),
+        Int64(tiles.upperBound), pack.exact, Int64(pack.k), labels, out)
+    }
+  }
+
+  /// One pass of k-means++: folds `chosen` into `nearest`, then sums weight · min(nearest, distance²)
+  /// for each candidate. `nearest` and `weights` from the range's first tile on; lanes past the rows
+  /// hold 0 in `nearest`.
+  package static func seed(
+    _ matrix: FeatureMatrix, tiles: Range<Int>, chosen: UnsafePointer<Float>?,
+    candidates: UnsafePointer<Float>?, trials: Int, nearest: UnsafeMutablePointer<Float>,
+    weights: UnsafePointer<Double>?, sums: UnsafeMutablePointer<Double>
+  ) {
+    precondition(trials <= trialLimit && tiles.upperBound <= matrix.tileCount)
+    withExtendedLifetime(matrix) {
+      tranche_seed(
+        level, matrix.tiles, Int64(matrix.columns), Int64(tiles.lowerBound),
+        Int64(tiles.upperBound), chosen, candidates, Int64(trials), nearest, weights, sums)
+    }
+  }
+
+  /// Moves points whose label changed between the clusters' sums; see `tranche_update`.
+  package static func update(
+    _ matrix: FeatureMatrix, tiles: Range<Int>, fresh: UnsafePointer<Int32>,
+    labels: UnsafeMutablePointer<Int32>, weights: UnsafePointer<Double>?,
+    sums: UnsafeMutablePointer<Double>, clusterWeights: UnsafeMutablePointer<Double>
+  ) -> Int {
+    precondition(tiles.upperBound <= matrix.tileCount)
+    return withExtendedLifetime(matrix) {
+      Int(
+        tranche_update(
+          level, matrix.tiles, Int64(matrix.rows), Int64(matrix.columns),
+          Int64(tiles.lowerBound), Int64(tiles.upperBound), fresh, labels, weights, sums,
+          clusterWeights))
+    }
+  }
+
+  /// Per cluster c and point p of `tile`: `sums[c * tileRows + p]` = Σ of Euclidean distances to the
+  /// samples of c. `samples` are row-major, sorted by cluster: c's are `offsets[c]..<offsets[c + 1]`.
+  package static func clusterDistances(
+    _ matrix: FeatureMatrix, tile: Int, samples: UnsafePointer<Float>,
+    offsets: UnsafePointer<Int64>, clusters: Int, sums: UnsafeMutablePointer<Double>
+  ) {
+    precondition(tile < matrix.tileCount)
+    withExtendedLifetime(matrix) {
+      tranche_cluster_distances(
+        level, matrix.tiles + tile * matrix.columns * FeatureMatrix.tileRows,
+        Int64(matrix.columns), samples, offsets, Int64(clusters), sums)
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import Columnar
+import Segments
+
+/// Everything one report shows. A part that is nil or empty has no section in the page.
+///
+/// The caller hands over what a run knows; sentences, shares, scales and pictures are made by
+/// ``HTMLReport``, in the reader's language.
+package struct ReportContent: Sendable {
+  package var run: Run
+  package var profile: BaseProfile
+  /// Code of an offer to the text a reader sees; a code without one is shown itself.
+  package var offerTexts: [String: String]
+  /// One row per scored customer: scatter and concentration are computed from these columns.
+  package var customers: CustomerColumns?
+  /// Against the previous run.
+  package var migration: Migration?
+  package var rfm: RFMGrid?
+  package var clusterSelection: ClusterSelection?
+  package var rows: RowCounts?
+  package var reproduction: Reproduction?
+
+  package init(
+    run: Run, profile: BaseProfile, offerTexts: [String: String] = [:],
+    customers: CustomerColumns? = nil, migration: Migration? = nil, rfm: RFMGrid? = nil,
+    clusterSelection: ClusterSelection? = nil, rows: RowCounts? = nil,
+    reproduction: Reproduction? = nil
+  ) {
+    self.run = run
+    self.profile = profile
+    self.offerTexts = offerTexts
+    self.customers = customers
+    self.migration = migration
+    self.rfm = rfm
+    self.clusterSelection = clusterSelection
+    self.rows = rows
+    self.reproduction = reproduction
+  }
+
+  /// Which run this is.
+  package struct Run: Sendable {
+    /// The month of the as-of date: "2025-12".
+    package var id: String
+    /// ISO 8601: "2025-12-31".
+    package var asOf: String
+    package var modelID: String
+    /// The run this one is compared with, where there is one.
+    package var previousID: String?
+    /// What the run wants read first, in its own words; shown before the report's own findings.
+    package var warnings: [String]
+    /// Of the money columns, shown beside amounts: "TRY".
+    package var currency: String?
+
+    package init(
+      id: String, asOf: String, modelID: String, previousID: String? = nil,
+      warnings: [String] = [], currency: String? = nil
+    ) {
+      self.id = id
+      self.asOf = asOf
+      self.modelID = modelID
+      self.previousID = previousID
+      self.warnings = warnings
+      self.currency = currency
+    }
+  }
+
+  /// read = scored + quarantined + excluded.
+  package struct RowCounts: Sendable {
+    package struct Reason: Sendable {
+      package var name: String
+      package var rows: Int
+      package init(_ name: String, rows: Int) {
+        self.name = name
+        self.rows = rows
+      }
+    }
+
+    package var read: Int
+    package var scored: Int
+    /// Set aside with a reason a person should look at.
+    package var quarantined: [Reason]
+    /// Left out as configured.
+    package var excluded: [Reason]
+
+    package init(read: Int, scored: Int, quarantined: [Reason] = [], excluded: [Reason] = []) {
+      self.read = read
+      self.scored = scored
+      self.quarantined = quarantined
+      self.excluded = excluded
+    }
+  }
+
+  /// Customers by recency score (row 0 is score 1) and frequency score (column 0 is score 1).
+  package struct RFMGrid: Sendable {
+    package var counts: [[Int]]
+    /// Mean money per cell, nil where a cell is empty; shapes equal `counts`.
+    package var meanMoney: [[Double?]]?
+
+    package init(counts: [[Int]], meanMoney: [[Double?]]? = nil) {
+      precondition(counts.allSatisfy { $0.count == counts[0].count }, "a rectangle of counts")
+      precondition(
+        meanMoney.map { $0.map(\.count) == counts.map(\.count) } ?? true, "one mean per count")
+      self.counts = counts
+      self.meanMoney = meanMoney
+    }
+  }
+
+  /// What every tried number of segments scored.
+  package struct ClusterSelection: Sendable {
+    package struct Candidate: Sendable {
+      package var k: Int
+      /// Σw‖x − c‖² in scaled units.
+      package var inertia: Double
+      /// Mean over a sample, −1 to 1.
+      package var silhouette: Double?
+      /// 95 % confidence interval of `silhouette`.
+      package var silhouetteInterval: ClosedRange<Double>?
+      package var calinskiHarabasz: Double?
+      package var daviesBouldin: Double?
+      /// Mean adjusted Rand index between fits of resamples, up to 1.
+      package var stability: Double?
+      package var seconds: Double?
+
+      package init(
+        k: Int, inertia: Double, silhouette: Double? = nil,
+        silhouetteInterval: ClosedRange<Double>? = nil, calinskiHarabasz: Double? = nil,
+        daviesBouldin: Double? = nil, stability: Double? = nil, seconds: Double? = nil
+      ) {
+        self.k = k
+        self.inertia = inertia
+        self.silhouette = silhouette
+        self.silhouetteInterval = silhouetteInterval
+        self.calinskiHarabasz = calinskiHarabasz
+        self.daviesBouldin = daviesBouldin
+        self.stability = stability
+        self.seconds = seconds
+      }
+    }
+
+    /// By rising k.
+    package var candidates: [Candidate]
+    package var chosen: Int
+    /// Why, where the run says so.
+    package var reason: String?
+
+    package init(candidates: [Candidate], chosen: Int, reason: String? = nil) {
+      self.candidates = candidates
+      self.chosen = chosen
+      self.reason = reason
+    }
+  }
+
+  /// What it takes to get the same bytes again.
+  package struct Reproduction: Sendable {
+    package struct Input: Sendable {
+      package var path: String
+      /// Lowercase hexadecimal.
+      package var sha256: String
+      package var rows: Int?
+      package init(path: String, sha256: String, rows: Int? = nil) {
+        self.path = path
+        self.sha256 = sha256
+        self.rows = rows
+      }
+    }
+
+    package var command: String
+    package var seed: UInt64
+    package var inputs: [Input]
+    /// In the order shown: ("tranche", "0.1.0"), ("Arrow", "26.0.1") …
+    package var versions: [(name: String, version: String)]
+
+    package init(
+      command: String, seed: UInt64, inputs: [Input] = [],
+      versions: [(name: String, version: String)] = []
+    ) {
+      self.command = command
+      self.seed = seed
+      self.inputs = inputs
+      self.versions = versions
+    }
+  }
+}

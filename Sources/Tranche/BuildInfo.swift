@@ -1,0 +1,26 @@
+import COpenBLAS
+import Columnar
+
+/// What this program is made of, for the manifest and `version`.
+public enum BuildInfo {
+  public static let version = "0.1.0"
+
+  package static var parts: [(name: String, version: String)] {
+    [
+      ("tranche", version), ("swift", swiftVersion),
+      ("arrow", ArrowLibrary.version),
+      ("openblas", String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")),
+      ("openblas_core", String(cString: openblas_get_corename())),
+    ]
+  }
+
+  private static var swiftVersion: String {
+    #if compiler(>=6.4)
+      "6.4 or later"
+    #elseif compiler(>=6.3)
+      "6.3"
+    #else
+      "6.2"
+    #endif
+  }
+}

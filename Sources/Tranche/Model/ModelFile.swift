@@ -1,0 +1,139 @@
+import Crypto
+import Features
+import Foundation
+
+/// A fitted model as it is saved: `tranche.model.v1`.
+package struct ModelFile: Sendable, Codable, Equatable {
+  package static let currentSchema = "tranche.model.v1"
+
+  package var schema = ModelFile.currentSchema
+  /// In the order of the centroids' columns.
+  package var features: [FeatureTransform]
+  package var components: PrincipalComponents?
+  /// What samples are stored less of (d values): part of how a row is rounded, so of its label.
+  package var centers: [Double]
+  /// k × d, in scaled units.
+  package var centroids: [[Double]]
+  /// k × features, in the features' units.
+  package var centroidsOriginal: [[Double]]
+  package var segments: [Segment]
+  package var inertia: Double
+  package var seed: UInt64
+  /// Features asked for but left out, all values being equal.
+  package var dropped: [String]
+  package var scale: String
+  /// What rescoring freezes beside the segments; absent in models of `fit`.
+  package var scoring: ScoringModel?
+
+  package struct Segment: Sendable, Codable, Equatable {
+    package var id: String
+    package var name: String
+    package var size: Int
+    package init(id: String, name: String, size: Int) {
+      self.id = id
+      self.name = name
+      self.size = size
+    }
+  }
+
+  package var transforms: FittedTransforms {
+    FittedTransforms(features: features, components: components)
+  }
+
+  package init(
+    transforms: FittedTransforms, centers: [Double], centroids: [[Double]], segments: [Segment], inertia: Double,
+    seed: UInt64, dropped: [String], scale: String, scoring: ScoringModel? = nil
+  ) {
+    features = transforms.features
+    components = transforms.components
+    self.centers = centers
+    self.centroids = centroids
+    centroidsOriginal = centroids.map { point in
+      let scaled = transforms.components.map { $0.lift(point) } ?? point
+      return zip(transforms.features, scaled).map { $0.inverse($1) }
+    }
+    self.segments = segments
+    self.inertia = inertia
+    self.seed = seed
+    self.dropped = dropped
+    self.scale = scale
+    self.scoring = scoring
+  }
+
+  // MARK: - Files
+
+  /// The model and the SHA-256 of its other entries.
+  private struct Sealed: Codable {
+    var model: ModelFile
+    var checksum: String
+
+    private enum Keys: String, CodingKey { case checksum }
+
+    init(model: ModelFile, checksum: String) {
+      self.model = model
+      self.checksum = checksum
+    }
+
+    init(from decoder: any Decoder) throws {
+      model = try ModelFile(from: decoder)
+      checksum = try decoder.container(keyedBy: Keys.self).decode(String.self, forKey: .checksum)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      try model.encode(to: encoder)
+      var container = encoder.container(keyedBy: Keys.self)
+      try container.encode(checksum, forKey: .checksum)
+    }
+  }
+
+  package func encoded() throws -> Data {
+    try JSONText.encode(Sealed(model: self, checksum: try checksum()))
+  }
+
+  package func checksum() throws -> String {
+    SHA256.hash(data: try JSONText.encode(self, pretty: false)).hex
+  }
+
+  /// - Throws: ``RunFailure`` for a file that is missing, is no model, is newer than this program,
+  ///   was changed (by the checksum), or contradicts itself.
+  package static func read(_ path: String) throws -> ModelFile {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw RunFailure(.noInput, "the model cannot be read", hint: "check --model", file: path)
+    }
+    struct Header: Decodable { var schema: String? }
+    let header = try JSONText.decode(Header.self, from: data, file: path)
+    guard header.schema == currentSchema else {
+      throw RunFailure(
+        .badData, "is of schema \(header.schema ?? "unknown"), this program reads \(currentSchema)",
+        hint: "fit the model again with this version", file: path)
+    }
+    let sealed = try JSONText.decode(Sealed.self, from: data, file: path)
+    guard try sealed.model.checksum() == sealed.checksum else {
+      throw RunFailure(
+        .badData, "was changed after it was written: its checksum does not match",
+        hint: "take the original, or fit again", file: path)
+    }
+    try sealed.model.validate(path)
+    return sealed.model
+  }
+
+  private func validate(_ path: String) throws {
+    let d = transforms.dimensions
+    let whole =
+      !centroids.isEmpty && centroids.allSatisfy { $0.count == d && $0.allSatisfy(\.isFinite) }
+      && segments.count == centroids.count && centers.count == d && centers.allSatisfy(\.isFinite)
+      && features.allSatisfy { $0.scale.isFinite && $0.scale > 0 && $0.center.isFinite }
+    guard whole else {
+      throw RunFailure(
+        .badData, "its centroids, features and segments do not fit together",
+        hint: "fit the model again", file: path)
+    }
+  }
+}
+
+extension Digest {
+  var hex: String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+  }
+}

@@ -1,0 +1,131 @@
+import Clustering
+import Columnar
+import Features
+import Foundation
+import Reporting
+import Sharding
+import SyntheticBank
+
+/// Why a run ended without its output, in one sentence, with the exit code of `sysexits.h`.
+public struct RunFailure: Error, Sendable, Equatable {
+  public enum Code: String, Sendable {
+    case usage, badData = "bad_data", noInput = "no_input", unavailable, bug
+    case cannotCreate = "cannot_create", io, tryAgain = "try_again", permission
+    case configuration, interrupted
+
+    /// The process's exit code.
+    public var exitCode: Int32 {
+      switch self {
+      case .usage: 64
+      case .badData: 65
+      case .noInput: 66
+      case .unavailable: 69
+      case .bug: 70
+      case .cannotCreate: 73
+      case .io: 74
+      case .tryAgain: 75
+      case .permission: 77
+      case .configuration: 78
+      case .interrupted: 130
+      }
+    }
+  }
+
+  public var code: Code
+  /// What is wrong, a clause without a full stop.
+  public var message: String
+  /// How to mend it.
+  public var hint: String?
+  public var file: String?
+  /// 1-based line of a text file, row of a binary one.
+  public var line: Int64?
+  public var column: String?
+
+  public init(
+    _ code: Code, _ message: String, hint: String? = nil, file: String? = nil, line: Int64? = nil,
+    column: String? = nil
+  ) {
+    self.code = code
+    self.message = message
+    self.hint = hint
+    self.file = file
+    self.line = line
+    self.column = column
+  }
+
+  /// One sentence: where, what, and how to mend it.
+  public var sentence: String {
+    var place = ""
+    if let file { place = file }
+    if let line { place += place.isEmpty ? "line \(line)" : ":\(line)" }
+    if let column, !message.contains("\"\(column)\"") {
+      place += place.isEmpty ? "column \"\(column)\"" : ", column \"\(column)\""
+    }
+    let what = place.isEmpty ? message : "\(place): \(message)"
+    return Self.oneLine(hint.map { "\(what); \($0)." } ?? "\(what).")
+  }
+
+  /// Control characters in names and values must not forge lines or colours in a log.
+  private static func oneLine(_ text: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }))
+  }
+}
+
+extension RunFailure {
+  /// What any error of the lower rooms means to a user.
+  package init(_ error: any Error) {
+    switch error {
+    case let failure as RunFailure: self = failure
+    case let error as InputError: self.init(error)
+    case let error as TransformError: self.init(error)
+    case let error as ClusteringError: self.init(.badData, error.description)
+    case let error as ConfigurationError: self.init(.usage, error.description)
+    case let error as ReportError: self.init(.usage, error.description)
+    case let error as SyntheticBankError: self.init(.usage, error.description)
+    case is Cancelled: self.init(.interrupted, "stopped before the end, nothing was written")
+    default:
+      // No error of ours: this is our bug, and the text is all there is to find it by.
+      self.init(.bug, "unexpected error: \(error)", hint: "please report it")
+    }
+  }
+
+  private init(_ error: InputError) {
+    let code: Code =
+      switch error.kind {
+      case .noInput: .noInput
+      case .badData: .badData
+      case .permission: .permission
+      case .cannotCreate: .cannotCreate
+      case .io: .io
+      case .usage: .usage
+      }
+    self.init(
+      code, error.message, hint: error.hint, file: error.file, line: error.line,
+      column: error.column)
+  }
+
+  private init(_ error: TransformError) {
+    switch error {
+    case .missingValue(let feature, let row):
+      self.init(
+        .badData, "a value is missing or infinite",
+        hint: "use --missing median, or --missing with a constant", line: Int64(row) + 1,
+        column: feature)
+    case .wholeColumnMissing(let feature):
+      self.init(
+        .badData, "every value is missing", hint: "leave the feature out", column: feature)
+    case .allConstant(let names):
+      self.init(
+        .badData, "every feature has one value only: \(names.joined(separator: ", "))",
+        hint: "choose features that differ between rows")
+    case .tooManyComponents(let asked, let features):
+      self.init(
+        .usage, "\(asked) principal components of \(features) features",
+        hint: "ask for at most \(features)")
+    case .noRows:
+      self.init(.badData, "there are no rows", hint: "check the input and the as-of date")
+    }
+  }
+}

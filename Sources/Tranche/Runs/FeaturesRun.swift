@@ -1,0 +1,74 @@
+import Columnar
+import Features
+import Foundation
+
+/// `features`: a ledger in, one row per customer out.
+public struct FeaturesRun: Sendable {
+  public var ledger: [String]
+  public var asOf: String
+  public var out: String
+  /// Nil: all of them.
+  public var features: [String]?
+  public var quarantine: String?
+  public var force = false
+
+  public init(ledger: [String], asOf: String, out: String) {
+    self.ledger = ledger
+    self.asOf = asOf
+    self.out = out
+  }
+
+  /// `tranche.features.v1`.
+  public struct Result: Encodable, Sendable {
+    public var schema = "tranche.features.v1"
+    public var out: String
+    public var customers: Int
+    public var features: [String]
+    public var rows: RowCounts
+    public var threads: Int
+    public var seconds: [String: Double]
+    public var peakMemoryBytes: Int
+  }
+
+  public func run(_ configuration: Configuration, _ context: RunContext) throws -> Result {
+    var watch = Stopwatch()
+    let workers = try configuration.workers(context)
+    var selection = FeatureSelection.all
+    if let features {
+      let parsed = FeatureSelection.parse(features)
+      if let name = parsed.unknown.first { throw UnknownFeature.failure(name, flag: "--features") }
+      selection = parsed.selection
+    }
+    let file = try StagedFile(target: out, force: force)
+    let reading = LedgerReading(
+      inputs: ledger, asOf: try AsOf.days(asOf), selection: selection,
+      configuration: configuration, workers: workers, quarantinePath: quarantine)
+    let source = try reading.open()
+    let folded = try watch.measure("fold") { try reading.fold(source, context) }
+    let table = folded.table
+    var columns = [OutputColumn.identifier("customer_id", table.ids)]
+    for (name, values) in zip(table.names, table.columns) {
+      columns.append(.feature(name, values))
+    }
+    try watch.measure("write") {
+      try ScoreTable.write(columns, rows: table.rows, to: file.staging, workers: workers) {
+        context.progress(RunProgress("write", done: $0, total: table.rows))
+      }
+      try file.commit()
+    }
+    return Result(
+      out: out, customers: table.rows, features: table.names, rows: RowCounts(folded.counts),
+      threads: workers.threads, seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
+  }
+}
+
+enum UnknownFeature {
+  static func failure(_ name: String, flag: String) -> RunFailure {
+    let known = LedgerFeature.allCases.map(\.rawValue) + FeatureName.aliases.keys.sorted()
+    let nearest = NearestName.of(name, among: known)
+    return RunFailure(
+      .usage, "\(flag): there is no feature \"\(name)\"",
+      hint: nearest.map { "did you mean \($0)?" }
+        ?? "features are \(known.joined(separator: ", ")) and share_<channel>")
+  }
+}

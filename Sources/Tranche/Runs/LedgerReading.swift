@@ -1,0 +1,103 @@
+import Columnar
+import Features
+import Foundation
+import Sharding
+
+/// Reading a ledger as the configuration says, with the quarantine beside it.
+struct LedgerReading {
+  let inputs: [String]
+  let asOf: Int32
+  let selection: FeatureSelection
+  let configuration: Configuration
+  let workers: Workers
+  /// Where the rows set aside go; nil only counts them.
+  let quarantinePath: String?
+
+  func open() throws -> any Source {
+    let format = try configuration.ledgerFormat()
+    var options = try configuration.readOptions()
+    options.dictionaryColumns = [format.channel, format.currency, format.type].filter { !$0.isEmpty }
+    // A ledger's broken rows are set aside and counted, not fatal.
+    options.csv.rowErrors = .collect
+    return try Sources.open(inputs, options: options)
+  }
+
+  func fold(_ source: any Source, _ context: RunContext) throws -> FoldedLedger {
+    let fold = LedgerFold(
+      format: try configuration.ledgerFormat(), asOf: asOf, features: selection, workers: workers)
+    let quarantine = try quarantinePath.map { try QuarantineFile(path: $0) }
+    let total = source.rowCount.map { Int($0) }
+    let ledger = try fold.features(of: source) { counts in
+      context.progress(RunProgress("read ledger", done: counts.read, total: total))
+    } quarantine: { rows in
+      try quarantine?.write(rows)
+    }
+    try quarantine?.close()
+    let counts = ledger.counts
+    precondition(
+      counts.read == counts.folded + counts.quarantinedTotal + counts.excludedTotal,
+      "every row is folded, quarantined or excluded")
+    guard ledger.table.rows > 0 else {
+      let reasons = counts.quarantined.filter { $0.value > 0 }
+        .sorted { $0.key.rawValue < $1.key.rawValue }.map { "\($0.value) \($0.key.rawValue)" }
+      throw RunFailure(
+        .badData,
+        counts.read == 0
+          ? "the ledger has no rows"
+          : "none of the ledger's \(counts.read) rows can be used (\(reasons.joined(separator: ", ")))",
+        hint: counts.read == 0
+          ? "check --ledger" : "check --as-of and the [ledger] section of the configuration",
+        file: source.files.first)
+    }
+    return ledger
+  }
+}
+
+/// `quarantine.parquet`: every row set aside, why, and where to find it.
+final class QuarantineFile {
+  private let sink: TableSink
+  private static let schema = Schema(fields: [
+    Field(name: "file", type: .string), Field(name: "row", type: .int64),
+    Field(name: "reason", type: .string), Field(name: "column", type: .string),
+    Field(name: "value", type: .string), Field(name: "customer_id", type: .string),
+  ])
+
+  init(path: String) throws {
+    sink = try TableSink(path: path, schema: Self.schema)
+  }
+
+  func write(_ rows: [QuarantinedRow]) throws {
+    func texts(_ values: [String?]) -> Column {
+      Column(
+        .strings(Strings(values.map { $0 ?? "" })),
+        validity: Validity(present: values.map { $0 != nil }))
+    }
+    try sink.write([
+      texts(rows.map(\.file)), Column(.int64(Buffer(rows.map(\.place)))),
+      texts(rows.map(\.reason.rawValue)), texts(rows.map(\.column)), texts(rows.map(\.value)),
+      texts(rows.map(\.customerID)),
+    ])
+  }
+
+  func close() throws { try sink.close() }
+}
+
+/// What became of the ledger's rows, as JSON.
+public struct RowCounts: Codable, Sendable, Equatable {
+  public var read: Int
+  public var scored: Int
+  public var quarantined: Int
+  public var excluded: Int
+  /// Rows by reason, for what is not scored.
+  public var reasons: [String: Int]
+
+  init(_ counts: LedgerCounts) {
+    read = counts.read
+    scored = counts.folded
+    quarantined = counts.quarantinedTotal
+    excluded = counts.excludedTotal
+    reasons = [:]
+    for (reason, count) in counts.quarantined where count > 0 { reasons[reason.rawValue] = count }
+    for (reason, count) in counts.excluded where count > 0 { reasons[reason.rawValue] = count }
+  }
+}

@@ -1,0 +1,68 @@
+import ArgumentParser
+import Tranche
+
+struct FeaturesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "features",
+    abstract: "Fold a ledger to one row of features per customer.",
+    discussion: """
+      Examples:
+        tranche features --ledger 'bank/ledger-*.parquet' --as-of 2025-12-31 --out features.parquet
+        tranche features --ledger sales.csv.gz --config shop.toml --as-of 2025-12-31 \\
+          --features recency_days,frequency,monetary --out features.csv
+      """)
+
+  @OptionGroup var ledger: LedgerOptions
+
+  @Option(help: "File to write: .parquet, .csv, .csv.gz, .csv.zst or .arrow.")
+  var out: String
+
+  @Option(help: ArgumentHelp("Features to compute (default: all).", valueName: "a,b,…"))
+  var features: String?
+
+  @Option(help: "File for the rows that cannot be used.")
+  var quarantine: String?
+
+  @Flag(help: "Replace a file that exists.")
+  var force = false
+
+  @OptionGroup var reading: ReadingOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    try Execution.run(common) { context in
+      var run = FeaturesRun(ledger: ledger.ledger, asOf: ledger.asOf, out: out)
+      run.features = features.map(commaSeparated)
+      run.quarantine = quarantine
+      run.force = force
+      var configuration = try common.configuration()
+      reading.apply(to: &configuration)
+      return try run.run(configuration, context)
+    } summary: { result in
+      [
+        "\(result.customers) customers, \(result.features.count) features in \(result.out)",
+        result.rows.sentence,
+        String(format: "%.1f s", result.seconds["total"] ?? 0),
+      ]
+    }
+  }
+}
+
+/// The ledger and the day it is looked at from.
+struct LedgerOptions: ParsableArguments {
+  @Option(parsing: .upToNextOption, help: "Transactions: files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC.")
+  var ledger: [String]
+
+  @Option(help: "Last day that counts, such as 2025-12-31; later rows are quarantined.")
+  var asOf: String
+}
+
+extension RowCounts {
+  /// "12 rows read: 10 scored, 1 quarantined (1 future_date), 1 excluded (1 refund)".
+  var sentence: String {
+    var text = "\(read) rows read: \(scored) scored, \(quarantined) quarantined, \(excluded) excluded"
+    let reasons = reasons.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+    if !reasons.isEmpty { text += " (\(reasons.joined(separator: ", ")))" }
+    return text
+  }
+}
