@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import CustomerValue
+@testable import Features
 
 @Suite struct OrderStatisticsTests {
   @Test func keysOrderAsValuesDo() {
