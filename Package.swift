@@ -60,7 +60,8 @@ let package = Package(
     .testTarget(name: "FeaturesTests", dependencies: ["Features", "TestSupport"]),
     .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "TestSupport"]),
     .testTarget(name: "CustomerValueTests", dependencies: ["CustomerValue", "TestSupport"]),
-    .testTarget(name: "SegmentsTests", dependencies: ["Segments", "TestSupport"]),
+    .testTarget(
+      name: "SegmentsTests", dependencies: ["Segments", "SyntheticBank", "TestSupport"]),
     .testTarget(name: "SyntheticBankTests", dependencies: ["SyntheticBank", "TestSupport"]),
     .testTarget(
       name: "ReportingTests",

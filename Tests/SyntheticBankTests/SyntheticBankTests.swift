@@ -328,7 +328,7 @@ struct Ledger: Equatable {
   }
 }
 
-/// Speed, on request: `TRANCHE_MEASURE=1 swift test -c release --filter SyntheticBankTests`.
+/// Speed, on request: `TRANCHE_MEASURE=1 swift test -c release -Xswiftc -enable-testing --filter SyntheticBankTests`.
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["TRANCHE_MEASURE"] != nil))
 struct SyntheticBankMeasurements {
   @Test func aMillionCustomersForAYear() throws {

@@ -23,11 +23,9 @@ package struct RFMTable: Sendable, Equatable {
   package var names: [String] { entries.map(\.name) }
 
   package init(entries: [Entry]) throws(RFMError) {
-    guard let first = entries.first(where: { !$0.patterns.isEmpty })?.patterns.first else {
-      throw .emptyTable
-    }
+    guard let first = entries.first(where: { !$0.patterns.isEmpty }) else { throw .emptyTable }
     if entries.contains(where: { $0.name.allSatisfy(\.isWhitespace) }) { throw .emptyName }
-    let digits = try Self.places(of: first, name: entries[0].name).count
+    let digits = try Self.places(of: first.patterns[0], name: first.name).count
     var owners = [[Int]](repeating: [], count: digits == 2 ? 25 : 125)
     for (index, entry) in entries.enumerated() {
       for pattern in entry.patterns {

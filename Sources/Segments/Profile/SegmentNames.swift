@@ -5,8 +5,8 @@ import CustomerValue
 /// A segment's traits are the features in which it stands out. How far is measured twice: by the
 /// difference of means in standard deviations, and by the difference of medians in normal-equivalent
 /// quartile ranges, because one heavy tail makes a standard deviation that hides everyone else. A
-/// trait is named only where both point the same way and the greater reaches ±0.35, so a name never
-/// says what the profile does not show.
+/// trait is named only where both point the same way and the greater reaches ±0.35 (upwards, the lesser
+/// half of that), so a name never says what the profile does not show.
 ///
 /// A name has the two strongest traits of different families (activity, amounts, …); a segment that
 /// stands out nowhere is "typical". Names that coincide get their next trait, and at last a number.
@@ -92,7 +92,8 @@ package enum SegmentNames {
         let words = concept.words(isHigh: difference > 0, language)
       else { continue }
       // What everyone asks of a segment first, activity and amounts, counts double.
-      let weight = abs(difference) * (concept.isPrimary ? 2 : 1)
+      // Past two deviations more is not more telling: medians of heavy tails lie any number apart.
+      let weight = min(abs(difference), 2) * (concept.isPrimary ? 2 : 1)
       found.append(
         Trait(
           words: words, concept: concept.name, family: concept.family, place: concept.place,
@@ -120,6 +121,9 @@ package enum SegmentNames {
     guard spread > 0 else { return byMean }
     let byMedian = (segment.median - base.median) / spread
     guard byMean * byMedian > 0 else { return 0 }
+    // Above the middle but hardly above the mean: others are far higher. Below, a heavy tail keeps
+    // the mean's measure small for everyone, and the median speaks alone.
+    if byMean > 0 && min(byMean, byMedian) < threshold / 2 { return 0 }
     return abs(byMean) >= abs(byMedian) ? byMean : byMedian
   }
 }
