@@ -232,10 +232,10 @@ package struct MiniBatchKMeans {
       }
     }
     var lloyd = Lloyd(sweep, k: k, maxIterations: 1, shiftTolerance: 0)
-    let outcome = try lloyd.settle(state.shifted)
-    var result = try KMeans.finish(
-      sweep, centroids: outcome.centroids, labels: outcome.labels, k: k,
-      iterations: state.steps, status: status)
+    var outcome = try lloyd.settle(state.shifted)
+    outcome.iterations = state.steps
+    outcome.status = status
+    var result = KMeans.describe(outcome, sweep)
     result.relocations = lloyd.relocations
     result.recheckRate = Double(lloyd.rechecked) / Double(max(lloyd.assigned, 1))
     result.seconds.initialize = (initialized - began) / .seconds(1)

@@ -16,7 +16,8 @@ import Testing
   }
 
   static let dataSets = [
-    DataSet(name: "iris", k: 3, script: "from sklearn.datasets import load_iris\nX = load_iris().data"),
+    DataSet(
+      name: "iris", k: 3, script: "from sklearn.datasets import load_iris\nX = load_iris().data"),
     DataSet(
       name: "wine", k: 4,
       script: "from sklearn.datasets import load_wine\nfrom sklearn.preprocessing import scale\n"
