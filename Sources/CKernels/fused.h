@@ -19,7 +19,7 @@ typedef struct {
 // Scores `group` centroids against VECTORS vectors of points and folds them into the state.
 static inline __attribute__((always_inline)) void NAME(fold_group)(
     const float *x, int64_t d, const float *c, const float *half, int32_t first_label,
-    const int group, NAME(state) *s) {
+    const int group, const int64_t ahead, NAME(state) *s) {
   NAME(vf) score[GROUP][VECTORS];
   UNROLL for (int j = 0; j < group; j++) {
     NAME(vf) start = half[j];
@@ -28,8 +28,11 @@ static inline __attribute__((always_inline)) void NAME(fold_group)(
 #pragma clang loop unroll(disable) vectorize(disable)
   for (int64_t i = 0; i < d; i++) {
     NAME(vf) point[VECTORS];
-    UNROLL for (int r = 0; r < VECTORS; r++) point[r] =
-        *(const NAME(vf) *)(x + i * TRANCHE_TILE + r * LANES);
+    UNROLL for (int r = 0; r < VECTORS; r++) {
+      point[r] = *(const NAME(vf) *)(x + i * TRANCHE_TILE + r * LANES);
+      if (ahead && (r * LANES) % 16 == 0)
+        __builtin_prefetch(x + i * TRANCHE_TILE + r * LANES + ahead, 0, 2);
+    }
     UNROLL for (int j = 0; j < group; j++) {
       NAME(vf) value = c[i * group + j];
       UNROLL for (int r = 0; r < VECTORS; r++) score[j][r] += value * point[r];
@@ -51,6 +54,7 @@ static inline __attribute__((always_inline)) void NAME(fold_group)(
 static inline __attribute__((always_inline)) int64_t NAME(assign_tiles)(
     const tranche_problem *p, int64_t first, int64_t last, int32_t *labels, const int group) {
   const int64_t d = p->d, groups = p->groups, wide = p->wide_groups;
+  const int64_t ahead = tranche_ahead(d);
   int64_t rechecked = 0;
   for (int64_t tile = first; tile < last; tile++, labels += TRANCHE_TILE) {
     const float *x = p->x + tile * d * TRANCHE_TILE;
@@ -64,11 +68,14 @@ static inline __attribute__((always_inline)) int64_t NAME(assign_tiles)(
       }
       const float *c = p->packed;
       int32_t label = 0;
-      for (int64_t g = 0; g < wide; g++, label += group, c += group * d)
-        NAME(fold_group)(x + part, d, c, p->half + label, label, group, &s);
+      // The first group of a tile also asks for the memory of a later one.
+      NAME(fold_group)(x + part, d, c, p->half, 0, group, ahead, &s);
+      label += group, c += group * d;
+      for (int64_t g = 1; g < wide; g++, label += group, c += group * d)
+        NAME(fold_group)(x + part, d, c, p->half + label, label, group, 0, &s);
       if (group > 1) {
         for (int64_t g = wide; g < groups; g++, label += group - 1, c += (group - 1) * d)
-          NAME(fold_group)(x + part, d, c, p->half + label, label, group - 1, &s);
+          NAME(fold_group)(x + part, d, c, p->half + label, label, group - 1, 0, &s);
       }
       NAME(vi) close = 0;
       UNROLL for (int r = 0; r < VECTORS; r++) {

@@ -2,7 +2,7 @@
 #define NAME(x) x##_generic
 #define LANES 4
 #define VECTORS 2
-#define GROUP 4
+#define GROUP 6
 #include "fused.h"
 #undef UNROLL
 #include "strict.h"

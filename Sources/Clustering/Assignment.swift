@@ -12,7 +12,7 @@ package struct Assignment: Sendable {
   private let kernelName: String?
   private let workers: Workers
 
-  /// What to compute beside the labels; each costs a pass over the matrix.
+  /// What to compute beside the labels.
   package struct Outputs: OptionSet, Sendable {
     package let rawValue: Int
     package init(rawValue: Int) { self.rawValue = rawValue }
@@ -70,33 +70,74 @@ package struct Assignment: Sendable {
     let sweep = Sweep(matrix, clusters: k, kernel: kernel, workers: workers, weights: nil)
     let pack = kernel.pack(
       try KMeans.centred(centroids, k: k, matrix), columns: columns)
-    let labels = RowStorage<Int32>(rows: matrix.rows, repeating: 0)
     var result = Result(labels: [], distances: [], margins: [], rechecked: 0, kernel: kernel.name)
-    if outputs.contains(.margins) {
-      let distances = RowStorage<Float>(rows: matrix.rows, repeating: 0)
-      let margins = RowStorage<Float>(rows: matrix.rows, repeating: 0)
-      try sweep.nearestTwo(pack, labels: labels) { rows, nearest, second in
-        for row in rows {
-          let own = nearest[row - rows.lowerBound].squareRoot()
-          distances.base[row] = Float(own)
-          margins.base[row] = Float(second[row - rows.lowerBound].squareRoot() - own)
+    let (wantsDistances, wantsMargins) = (outputs.contains(.distances), outputs.contains(.margins))
+    // One pass writes all outputs, each straight into its array, block by block.
+    result.labels = try Self.values(matrix.rows) { labels in
+      result.distances = try Self.values(wantsDistances ? matrix.rows : 0) { distances in
+        result.margins = try Self.values(wantsMargins ? matrix.rows : 0) { margins in
+          result.rechecked = try run(
+            sweep, pack, labels: labels, distances: wantsDistances ? distances : nil,
+            margins: wantsMargins ? margins : nil)
         }
-      }
-      result.margins = margins.array
-      if outputs.contains(.distances) { result.distances = distances.array }
-    } else {
-      result.rechecked = try sweep.assign(pack, labels: labels)
-      if outputs.contains(.distances) {
-        let distances = RowStorage<Float>(rows: matrix.rows, repeating: 0)
-        try sweep.inertia(pack, labels: labels) { rows, squared in
-          let target = distances.base + rows.lowerBound
-          for row in 0..<rows.count { target[row] = Float(squared[row].squareRoot()) }
-        }
-        result.distances = distances.array
       }
     }
-    result.labels = labels.array
     return result
+  }
+
+  /// An array whose every entry `fill` writes.
+  private static func values<Value>(
+    _ count: Int, _ fill: (UnsafeMutablePointer<Value>) throws -> Void
+  ) rethrows -> [Value] {
+    try [Value](unsafeUninitializedCapacity: max(count, 1)) { buffer, initialized in
+      try fill(buffer.baseAddress!)
+      initialized = count
+    }
+  }
+
+  private func run(
+    _ sweep: Sweep, _ pack: CentroidPack, labels: UnsafeMutablePointer<Int32>,
+    distances: UnsafeMutablePointer<Float>?, margins: UnsafeMutablePointer<Float>?
+  ) throws -> Int {
+    nonisolated(unsafe) let (labels, distances, margins) = (labels, distances, margins)
+    let matrix = sweep.matrix
+    let counts = RowStorage<Int>(rows: sweep.shards.count, repeating: 0)
+    try sweep.workers.forEach(
+      sweep.shards.count,
+      scratch: {
+        (
+          RowStorage<Int32>(uninitialized: Sweep.blockRows),
+          RowStorage<Double>(uninitialized: 2 * Sweep.blockRows),
+          sweep.kernel.scratch(columns: columns, k: k)
+        )
+      },
+      { memory, shard in
+        let fresh = memory.0.base
+        let (nearest, second) = (memory.1.base, memory.1.base + Sweep.blockRows)
+        Sweep.forEachBlock(sweep.shards[shard]) { tiles in
+          let rows = sweep.rows(of: tiles)
+          if let margins {
+            StrictLoops.nearestTwo(
+              matrix, pack, tiles: tiles, labels: fresh, nearest: nearest, second: second)
+            let target = margins + rows.lowerBound
+            for i in 0..<rows.count {
+              target[i] = Float(second[i].squareRoot() - nearest[i].squareRoot())
+            }
+          } else {
+            counts.base[shard] += sweep.kernel.assign(
+              matrix, to: pack, tiles: tiles, labels: fresh, scratch: memory.2)
+            if distances != nil {
+              StrictLoops.distances(matrix, pack, tiles: tiles, labels: fresh, out: nearest)
+            }
+          }
+          if let distances {
+            let target = distances + rows.lowerBound
+            for i in 0..<rows.count { target[i] = Float(nearest[i].squareRoot()) }
+          }
+          (labels + rows.lowerBound).update(from: fresh, count: rows.count)
+        }
+      })
+    return counts.array.reduce(0, +)
   }
 }
 

@@ -1,26 +1,39 @@
 import Kernels
+import Sharding
 
 extension FeatureMatrix {
   /// The given rows, in that order (a row may come more than once), centred as this matrix is.
   func rows(_ selection: [Int]) -> FeatureMatrix {
     let part = FeatureMatrix(rows: selection.count, columns: columns, centers: centers)
+    part.gather(0..<part.tileCount, from: self, selection)
+    return part
+  }
+
+  /// As above, in parallel.
+  func rows(_ selection: [Int], workers: Workers) throws -> FeatureMatrix {
+    let part = FeatureMatrix(rows: selection.count, columns: columns, centers: centers)
+    let pieces = Shards(rows: part.tileCount, rowsPerShard: 64)
+    try workers.forEach(pieces.count) { part.gather(pieces[$0], from: self, selection) }
+    return part
+  }
+
+  private func gather(_ range: Range<Int>, from whole: FeatureMatrix, _ selection: [Int]) {
     let tileRows = Self.tileRows
     let d = columns
-    for tile in 0..<part.tileCount {
+    for tile in range {
       let first = tile * tileRows
-      let target = part.tiles + first * d
-      let count = min(tileRows, selection.count - first)
+      let target = tiles + first * d
+      let count = min(tileRows, rows - first)
       if count < tileRows { target.update(repeating: 0, count: d * tileRows) }
       for lane in 0..<count {
         let row = selection[first + lane]
-        precondition(row >= 0 && row < rows)
-        let source = tiles + (row / tileRows * d * tileRows + row % tileRows)
+        precondition(row >= 0 && row < whole.rows)
+        let source = whole.tiles + (row / tileRows * d * tileRows + row % tileRows)
         for column in 0..<d {
           target[column * tileRows + lane] = source[column * tileRows]
         }
       }
     }
-    part.finish(tiles: 0..<part.tileCount)
-    return part
+    finish(tiles: range)
   }
 }

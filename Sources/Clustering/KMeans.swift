@@ -26,7 +26,7 @@ package enum KMeans {
     let tolerance =
       configuration.tolerance == 0
       ? 0 : configuration.tolerance * (try sweep.meanVariance())
-    var best: (outcome: Lloyd.Outcome, inertia: Double)?
+    var best: Lloyd.Outcome?
     var seconds = KMeansResult.Seconds()
     var (relocations, rechecked, assigned) = (0, 0, 0)
     // Given centroids start every restart alike.
@@ -43,25 +43,14 @@ package enum KMeans {
         progress(
           KMeansProgress(restart: restart, iteration: iteration, changed: changed, shift: shift))
       }
-      if restarts == 1 {
-        best = (outcome, .nan)
-      } else {
-        let pack = sweep.kernel.pack(outcome.centroids, columns: matrix.columns)
-        let inertia = try sweep.inertia(pack, labels: outcome.labels)
-        if best == nil || inertia < best!.inertia { best = (outcome, inertia) }
-      }
+      if best == nil || outcome.inertia < best!.inertia { best = outcome }
       relocations += lloyd.relocations
       rechecked += lloyd.rechecked
       assigned += lloyd.assigned
       seconds.initialize += (initialized - began) / .seconds(1)
       seconds.iterate += (clock.now - initialized) / .seconds(1)
     }
-    let outcome = best!.outcome
-    let began = clock.now
-    var result = try finish(
-      sweep, centroids: outcome.centroids, labels: outcome.labels, k: k,
-      iterations: outcome.iterations, status: outcome.status)
-    seconds.iterate += (clock.now - began) / .seconds(1)
+    var result = describe(best!, sweep)
     result.relocations = relocations
     result.recheckRate = Double(rechecked) / Double(max(assigned, 1))
     result.seconds = seconds
@@ -132,33 +121,14 @@ package enum KMeans {
     return moved
   }
 
-  /// Distances, inertia and sizes of final labels.
-  static func finish(
-    _ sweep: Sweep, centroids: [Double], labels: RowStorage<Int32>, k: Int, iterations: Int,
-    status: KMeansStatus
-  ) throws -> KMeansResult {
-    let matrix = sweep.matrix
-    let pack = sweep.kernel.pack(centroids, columns: matrix.columns)
-    let distances = RowStorage<Float>(rows: matrix.rows, repeating: 0)
-    let inertia = try sweep.inertia(pack, labels: labels) { rows, squared in
-      let target = distances.base + rows.lowerBound
-      for row in 0..<rows.count { target[row] = Float(squared[row].squareRoot()) }
-    }
-    let sizes = try clusterSizes(sweep, labels: labels, k: k)
-    var original = centroids
-    for i in original.indices { original[i] += matrix.centers[i % matrix.columns] }
+  static func describe(_ outcome: Lloyd.Outcome, _ sweep: Sweep) -> KMeansResult {
+    var original = outcome.centroids
+    let centers = sweep.matrix.centers
+    for i in original.indices { original[i] += centers[i % centers.count] }
     return KMeansResult(
-      centroids: original, labels: labels.array, distances: distances.array, inertia: inertia,
-      iterations: iterations, status: status, sizes: sizes, relocations: 0, warnings: [],
-      kernel: sweep.kernel.name, recheckRate: 0, seconds: .init())
-  }
-
-  static func clusterSizes(_ sweep: Sweep, labels: RowStorage<Int32>, k: Int) throws -> [Int] {
-    let partials = try sweep.workers.map(sweep.shards.count) { shard -> [Int] in
-      var sizes = [Int](repeating: 0, count: k)
-      for row in sweep.rows(of: sweep.shards[shard]) { sizes[Int(labels.base[row])] += 1 }
-      return sizes
-    }
-    return (0..<k).map { j in partials.reduce(0) { $0 + $1[j] } }
+      centroids: original, labels: outcome.labels, distances: outcome.distances,
+      inertia: outcome.inertia, iterations: outcome.iterations, status: outcome.status,
+      sizes: outcome.sizes, relocations: 0, warnings: [], kernel: sweep.kernel.name,
+      recheckRate: 0, seconds: .init())
   }
 }

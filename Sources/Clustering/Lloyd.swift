@@ -4,13 +4,13 @@ import Sharding
 /// One run of Lloyd's iterations from given centroids (all in the matrix's centred space).
 ///
 /// The steps are those of scikit-learn's `_kmeans_single_lloyd`. The sums behind the centroids change
-/// only for points that changed label; they are recomputed in full every ``fullSumInterval``
-/// iterations and at the end, so that rounding cannot creep and the final centroids are those of
-/// one full Double pass.
+/// only for points that changed label; they are taken in full every ``fullSumInterval`` iterations and
+/// at the end, so that rounding cannot creep and the final centroids are those of one full Double
+/// pass.
 ///
 /// Cost per iteration: one read of the matrix, O(n·k·d) operations, O(shards·k·d) memory.
 struct Lloyd {
-  static let fullSumInterval = 16
+  static let fullSumInterval = 32
 
   let sweep: Sweep
   let k: Int
@@ -27,11 +27,17 @@ struct Lloyd {
   private(set) var rechecked = 0
   private(set) var assigned = 0
 
+  /// Final centroids and what follows from them.
   struct Outcome {
+    /// Centred.
     var centroids: [Double]
-    var labels: RowStorage<Int32>
-    var iterations: Int
-    var status: KMeansStatus
+    var labels: [Int32]
+    var distances: [Float]
+    var inertia: Double
+    var sizes: [Int]
+    var clusterWeights: [Double]
+    var iterations = 0
+    var status = KMeansStatus.labelsStable
   }
 
   init(_ sweep: Sweep, k: Int, maxIterations: Int, shiftTolerance: Double) {
@@ -40,7 +46,7 @@ struct Lloyd {
     self.maxIterations = maxIterations
     self.shiftTolerance = shiftTolerance
     let d = sweep.matrix.columns
-    labels = RowStorage(rows: sweep.matrix.rows, repeating: -1)
+    labels = RowStorage(uninitialized: sweep.matrix.rows)
     sums = [Double](repeating: 0, count: k * d)
     clusterWeights = [Double](repeating: 0, count: k)
     partials = RowStorage(rows: sweep.shards.count * (k * d + k), repeating: 0)
@@ -55,12 +61,15 @@ struct Lloyd {
     var assignedTo = start
     var status = KMeansStatus.iterationLimit
     var iterations = 0
+    var hasFullSums = false
     var seen: Set<UInt64> = [Self.fingerprint(start)]
     while iterations < maxIterations {
       iterations += 1
       assignedTo = centroids
-      let changed = try assignAndUpdate(centroids)
-      if iterations % Self.fullSumInterval == 0 || needsFullSums { try recomputeSums() }
+      let isFull = iterations == maxIterations || iterations % Self.fullSumInterval == 1
+      let changed = try assignAndUpdate(centroids, isFirst: iterations == 1, inFull: isFull)
+      hasFullSums = isFull
+      if needsFullSums { try recomputeSums() }
       centroids = try means(assignedTo: assignedTo)
       var shift = 0.0
       for i in 0..<k * d {
@@ -81,26 +90,27 @@ struct Lloyd {
         break
       }
     }
-    // The same means from full sums: relocations are counted already.
-    let counted = relocations
-    try recomputeSums()
-    centroids = try means(assignedTo: assignedTo)
-    relocations = counted
-    if centroids != assignedTo { _ = try assignAndUpdate(centroids) }
-    try fillEmptyClusters(&centroids)
-    return Outcome(centroids: centroids, labels: labels, iterations: iterations, status: status)
-  }
-
-  /// Labels for fixed centroids; only empty clusters' ones move.
-  mutating func settle(_ start: [Double]) throws -> Outcome {
-    var centroids = start
-    _ = try assignAndUpdate(centroids)
-    try fillEmptyClusters(&centroids)
-    return Outcome(centroids: centroids, labels: labels, iterations: 0, status: .labelsStable)
+    if !hasFullSums {
+      // The same means; their relocations are counted already.
+      let counted = relocations
+      try recomputeSums()
+      centroids = try means(assignedTo: assignedTo)
+      relocations = counted
+    }
+    var outcome = try settle(centroids)
+    outcome.iterations = iterations
+    outcome.status = status
+    return outcome
   }
 
   /// E step fused with the update of the sums. Returns how many labels changed.
-  private mutating func assignAndUpdate(_ centroids: [Double]) throws -> Int {
+  ///
+  /// - Parameters:
+  ///   - isFirst: There are no labels yet: all change.
+  ///   - inFull: The sums are taken anew from the new labels.
+  private mutating func assignAndUpdate(
+    _ centroids: [Double], isFirst: Bool, inFull: Bool
+  ) throws -> Int {
     let (sweep, labels, k) = (self.sweep, self.labels, self.k)
     let (matrix, kernel) = (sweep.matrix, sweep.kernel)
     let d = matrix.columns
@@ -109,19 +119,35 @@ struct Lloyd {
       var changed = 0
       var rechecked = 0
       Sweep.forEachBlock(tiles) { block in
+        let rows = sweep.rows(of: block)
+        let current = labels.base + rows.lowerBound
         rechecked += kernel.assign(matrix, to: pack, tiles: block, labels: fresh, scratch: scratch)
-        changed += StrictLoops.update(
-          matrix, tiles: block, fresh: fresh,
-          labels: labels.base + block.lowerBound * FeatureMatrix.tileRows,
+        if inFull {
+          if isFirst {
+            changed += rows.count
+          } else {
+            for i in 0..<rows.count where current[i] != fresh[i] { changed += 1 }
+          }
+          current.update(repeating: -1, count: block.count * FeatureMatrix.tileRows)
+        }
+        let moved = StrictLoops.update(
+          matrix, tiles: block, fresh: fresh, labels: current,
           weights: sweep.weights(from: block.lowerBound), sums: partial,
           clusterWeights: partial + k * d)
+        if !inFull { changed += moved }
       }
       return (changed, rechecked)
     }
-    merge { counts[$0].changed > 0 }
+    if inFull { clearSums() }
+    merge { inFull || counts[$0].changed > 0 }
     rechecked += counts.reduce(0) { $0 + $1.rechecked }
     assigned += matrix.rows
     return counts.reduce(0) { $0 + $1.changed }
+  }
+
+  private mutating func clearSums() {
+    for i in sums.indices { sums[i] = 0 }
+    for j in clusterWeights.indices { clusterWeights[j] = 0 }
   }
 
   /// Sums of the current labels from nothing.
@@ -139,8 +165,7 @@ struct Lloyd {
       }
       return (0, 0)
     }
-    for i in sums.indices { sums[i] = 0 }
-    for j in clusterWeights.indices { clusterWeights[j] = 0 }
+    clearSums()
     merge { _ in true }
   }
 
@@ -221,14 +246,18 @@ struct Lloyd {
     return centroids
   }
 
-  /// After the last assignment: while a cluster is empty, it moves onto the farthest point and all
-  /// points are assigned again. Inertia falls each time, so this ends.
-  private mutating func fillEmptyClusters(_ centroids: inout [Double]) throws {
+  /// Labels, distances and inertia for final centroids. While a cluster is empty, it moves onto the
+  /// farthest point and all points are assigned again; inertia falls each time, so this ends.
+  mutating func settle(_ start: [Double]) throws -> Outcome {
     let d = sweep.matrix.columns
+    var centroids = start
     while true {
-      if sweep.weights != nil { try recomputeSums() }
-      let empty = (0..<k).filter { clusterWeights[$0] <= 0 }
-      if empty.isEmpty { return }
+      let outcome = try conclude(centroids)
+      let empty = (0..<k).filter { outcome.clusterWeights[$0] == 0 }
+      if empty.isEmpty { return outcome }
+      outcome.labels.withUnsafeBufferPointer {
+        labels.base.update(from: $0.baseAddress!, count: $0.count)
+      }
       let far = try farthestRows(empty.count, from: centroids, leaving: nil)
       guard !far.isEmpty else {
         throw ClusteringError.tooFewDistinctRows(clusters: k, largest: k - empty.count)
@@ -237,7 +266,69 @@ struct Lloyd {
         for i in 0..<d { centroids[j * d + i] = Double(sweep.matrix[row, i]) }
         relocations += 1
       }
-      _ = try assignAndUpdate(centroids)
+    }
+  }
+
+  /// The last E step, with all that is reported of it, in one pass.
+  private mutating func conclude(_ centroids: [Double]) throws -> Outcome {
+    let (sweep, k) = (self.sweep, self.k)
+    let pack = sweep.kernel.pack(centroids, columns: sweep.matrix.columns)
+    var distances: [Float] = []
+    var parts: [Conclusion] = []
+    let rows = sweep.matrix.rows
+    let labels = try [Int32](unsafeUninitializedCapacity: rows) { labels, count in
+      nonisolated(unsafe) let labels = labels.baseAddress!
+      distances = try [Float](unsafeUninitializedCapacity: rows) { distances, count in
+        nonisolated(unsafe) let distances = distances.baseAddress!
+        parts = try sweep.workers.map(sweep.shards.count) {
+          Conclusion(sweep, k, pack, shard: $0, labels: labels, distances: distances)
+        }
+        count = rows
+      }
+      count = rows
+    }
+    rechecked += parts.reduce(0) { $0 + $1.rechecked }
+    assigned += rows
+    return Outcome(
+      centroids: centroids, labels: labels, distances: distances,
+      inertia: parts.reduce(0) { $0 + $1.inertia },
+      sizes: (0..<k).map { j in parts.reduce(0) { $0 + $1.sizes[j] } },
+      clusterWeights: (0..<k).map { j in parts.reduce(0) { $0 + $1.weights[j] } })
+  }
+
+  /// One shard's part of ``conclude(_:)``.
+  private struct Conclusion: Sendable {
+    var inertia = 0.0
+    var sizes: [Int]
+    var weights: [Double]
+    var rechecked = 0
+
+    init(
+      _ sweep: Sweep, _ k: Int, _ pack: CentroidPack, shard: Int,
+      labels: UnsafeMutablePointer<Int32>, distances: UnsafeMutablePointer<Float>
+    ) {
+      sizes = [Int](repeating: 0, count: k)
+      weights = [Double](repeating: 0, count: k)
+      let fresh = RowStorage<Int32>(uninitialized: Sweep.blockRows)
+      let squared = RowStorage<Double>(uninitialized: Sweep.blockRows)
+      let scratch = sweep.kernel.scratch(columns: sweep.matrix.columns, k: k)
+      Sweep.forEachBlock(sweep.shards[shard]) { block in
+        let rows = sweep.rows(of: block)
+        rechecked += sweep.kernel.assign(
+          sweep.matrix, to: pack, tiles: block, labels: fresh.base, scratch: scratch)
+        StrictLoops.distances(
+          sweep.matrix, pack, tiles: block, labels: fresh.base, out: squared.base)
+        let weight = sweep.weights(from: block.lowerBound)
+        let distances = distances + rows.lowerBound
+        for i in 0..<rows.count {
+          let own = weight?[i] ?? 1
+          inertia += own * squared.base[i]
+          distances[i] = Float(squared.base[i].squareRoot())
+          sizes[Int(fresh.base[i])] += 1
+          weights[Int(fresh.base[i])] += own
+        }
+        (labels + rows.lowerBound).update(from: fresh.base, count: rows.count)
+      }
     }
   }
 
@@ -251,6 +342,9 @@ struct Lloyd {
     let (sweep, labels) = (self.sweep, self.labels)
     let (matrix, weights) = (sweep.matrix, sweep.weights)
     let pack = sweep.kernel.pack(centroids, columns: matrix.columns)
+    // Padding lanes have distances too, which no one reads, to whatever centroid.
+    let padded = matrix.tileCount * FeatureMatrix.tileRows
+    (labels.base + matrix.rows).update(repeating: 0, count: padded - matrix.rows)
     let distances = RowStorage<Double>(rows: matrix.rows, repeating: 0)
     try sweep.inertia(pack, labels: labels) { rows, squared in
       for row in rows {

@@ -17,6 +17,9 @@ package struct MiniBatchConfiguration: Sendable, Hashable {
   package let reassignmentRatio: Double
   /// Starts tried on a sample; the one of least inertia on another sample is used.
   package let initializations: Int
+  /// Rows of the sample on which Lloyd's iterations finish what the batches found, on data of at
+  /// least eight times as many; 0 = none.
+  package let refinementRows: Int
   package let seed: UInt64
   package let kernel: String?
 
@@ -24,7 +27,7 @@ package struct MiniBatchConfiguration: Sendable, Hashable {
     clusterCount: Int, initialization: KMeansConfiguration.Initialization = .kMeansPlusPlus,
     batchSize: Int = 2048, maxEpochs: Double = 100, tolerance: Double = 0,
     maxNoImprovement: Int? = 10, reassignmentRatio: Double = 0.01, initializations: Int = 3,
-    seed: UInt64 = 0, kernel: String? = nil
+    refinementRows: Int = 131_072, seed: UInt64 = 0, kernel: String? = nil
   ) throws(ConfigurationError) {
     _ = try KMeansConfiguration(clusterCount: clusterCount, tolerance: tolerance)
     guard batchSize >= 1 else {
@@ -44,6 +47,9 @@ package struct MiniBatchConfiguration: Sendable, Hashable {
     guard initializations >= 1 else {
       throw .outOfRange(field: "initializations", value: "\(initializations)", allowed: "1 or more")
     }
+    guard refinementRows >= 0 else {
+      throw .outOfRange(field: "refinementRows", value: "\(refinementRows)", allowed: "0 or more")
+    }
     self.clusterCount = clusterCount
     self.initialization = initialization
     self.batchSize = batchSize
@@ -52,6 +58,7 @@ package struct MiniBatchConfiguration: Sendable, Hashable {
     self.maxNoImprovement = maxNoImprovement
     self.reassignmentRatio = reassignmentRatio
     self.initializations = initializations
+    self.refinementRows = refinementRows
     self.seed = seed
     self.kernel = kernel
   }
@@ -65,6 +72,8 @@ package struct MiniBatchConfiguration: Sendable, Hashable {
 ///
 /// Source: Sculley, WWW 2010; stopping and starved centroids as scikit-learn 1.9, save that the
 /// inertia is smoothed over 40 batches at most: over n / batch ones a large table would never stop.
+/// Centroids whose rate has fallen to 1 / rows creep, so on large data Lloyd's iterations on a sample
+/// take over at the end.
 package struct MiniBatchKMeans {
   package let configuration: MiniBatchConfiguration
   /// Batches seen.
@@ -231,16 +240,33 @@ package struct MiniBatchKMeans {
         break
       }
     }
+    let centroids = try state.refine(sweep, draws)
     var lloyd = Lloyd(sweep, k: k, maxIterations: 1, shiftTolerance: 0)
-    let outcome = try lloyd.settle(state.shifted)
-    var result = try KMeans.finish(
-      sweep, centroids: outcome.centroids, labels: outcome.labels, k: k,
-      iterations: state.steps, status: status)
+    var outcome = try lloyd.settle(centroids)
+    outcome.iterations = state.steps
+    outcome.status = status
+    var result = KMeans.describe(outcome, sweep)
     result.relocations = lloyd.relocations
     result.recheckRate = Double(lloyd.rechecked) / Double(max(lloyd.assigned, 1))
     result.seconds.initialize = (initialized - began) / .seconds(1)
     result.seconds.iterate = (clock.now - initialized) / .seconds(1)
     return result
+  }
+
+  /// Lloyd's iterations on a sample, from the centroids that the batches led to.
+  private func refine(_ sweep: Sweep, _ draws: BatchDraws) throws -> [Double] {
+    let size = configuration.refinementRows
+    guard size > 0, sweep.matrix.rows >= 8 * size, size >= 100 * configuration.clusterCount else {
+      return shifted
+    }
+    let rows = draws.rows(size, batch: -2 - configuration.initializations)
+    let sample = Sweep(
+      try sweep.matrix.rows(rows, workers: sweep.workers), clusters: configuration.clusterCount,
+      kernel: sweep.kernel, workers: sweep.workers, weights: nil)
+    var lloyd = Lloyd(
+      sample, k: configuration.clusterCount, maxIterations: 100,
+      shiftTolerance: 1e-4 * (try sample.meanVariance()))
+    return try lloyd.run(from: shifted, { _, _, _ in }).centroids
   }
 
   /// The start of least inertia on a validation sample, of several made on samples.

@@ -5,16 +5,22 @@ import Kernels
 /// Threads write disjoint rows of it; who shares it sees to that.
 final class RowStorage<Value: BitwiseCopyable>: @unchecked Sendable {
   let rows: Int
+  private let capacity: Int
   let base: UnsafeMutablePointer<Value>
 
-  init(rows: Int, repeating value: Value) {
+  convenience init(rows: Int, repeating value: Value) {
+    self.init(uninitialized: rows)
+    base.update(repeating: value, count: capacity)
+  }
+
+  /// The caller writes every entry, padding included.
+  init(uninitialized rows: Int) {
     self.rows = rows
     let tileRows = FeatureMatrix.tileRows
-    let capacity = max((rows + tileRows - 1) / tileRows * tileRows, tileRows)
+    capacity = max((rows + tileRows - 1) / tileRows * tileRows, tileRows)
     base = UnsafeMutableRawPointer.allocate(
       byteCount: capacity * MemoryLayout<Value>.stride, alignment: 64
     ).bindMemory(to: Value.self, capacity: capacity)
-    base.initialize(repeating: value, count: capacity)
   }
 
   deinit { base.deallocate() }

@@ -1,18 +1,18 @@
 import CKernels
 
-/// Loops whose results reach the model: the same bits on every instruction set.
+/// Loops whose results reach the model: the same bits on every instruction set. `level` only picks
+/// the code path: 0 = baseline, 2 = AVX2, 3 = AVX-512.
 package enum StrictLoops {
   /// Trials that one ``seed`` pass takes at most.
   package static let trialLimit = Int(TRANCHE_TRIALS)
-
-  private static var level: Int32 { KernelSet.strictLevel }
 
   /// Double squared distances to the nearest and second-nearest centroid, and the nearest's label.
   /// Outputs hold `tileRows` entries per tile, from the range's first on; `second` is +∞ for k = 1.
   package static func nearestTwo(
     _ matrix: FeatureMatrix, _ pack: CentroidPack, tiles: Range<Int>,
     labels: UnsafeMutablePointer<Int32>, nearest: UnsafeMutablePointer<Double>,
-    second: UnsafeMutablePointer<Double>
+    second: UnsafeMutablePointer<Double>,
+    level: Int32 = KernelSet.strictLevel
   ) {
     precondition(tiles.upperBound <= matrix.tileCount)
     withExtendedLifetime((matrix, pack)) {
@@ -27,7 +27,8 @@ package enum StrictLoops {
   /// range's first tile on. Lanes past the rows need a label in 0..<k too.
   package static func distances(
     _ matrix: FeatureMatrix, _ pack: CentroidPack, tiles: Range<Int>,
-    labels: UnsafePointer<Int32>, out: UnsafeMutablePointer<Double>
+    labels: UnsafePointer<Int32>, out: UnsafeMutablePointer<Double>,
+    level: Int32 = KernelSet.strictLevel
   ) {
     precondition(tiles.upperBound <= matrix.tileCount && matrix.columns == pack.columns)
     withExtendedLifetime((matrix, pack)) {
@@ -43,7 +44,8 @@ package enum StrictLoops {
   package static func seed(
     _ matrix: FeatureMatrix, tiles: Range<Int>, chosen: UnsafePointer<Float>?,
     candidates: UnsafePointer<Float>?, trials: Int, nearest: UnsafeMutablePointer<Float>,
-    weights: UnsafePointer<Double>?, sums: UnsafeMutablePointer<Double>
+    weights: UnsafePointer<Double>?, sums: UnsafeMutablePointer<Double>,
+    level: Int32 = KernelSet.strictLevel
   ) {
     precondition(trials <= trialLimit && tiles.upperBound <= matrix.tileCount)
     withExtendedLifetime(matrix) {
@@ -57,7 +59,8 @@ package enum StrictLoops {
   package static func update(
     _ matrix: FeatureMatrix, tiles: Range<Int>, fresh: UnsafePointer<Int32>,
     labels: UnsafeMutablePointer<Int32>, weights: UnsafePointer<Double>?,
-    sums: UnsafeMutablePointer<Double>, clusterWeights: UnsafeMutablePointer<Double>
+    sums: UnsafeMutablePointer<Double>, clusterWeights: UnsafeMutablePointer<Double>,
+    level: Int32 = KernelSet.strictLevel
   ) -> Int {
     precondition(tiles.upperBound <= matrix.tileCount)
     return withExtendedLifetime(matrix) {
@@ -73,7 +76,8 @@ package enum StrictLoops {
   /// samples of c. `samples` are row-major, sorted by cluster: c's are `offsets[c]..<offsets[c + 1]`.
   package static func clusterDistances(
     _ matrix: FeatureMatrix, tile: Int, samples: UnsafePointer<Float>,
-    offsets: UnsafePointer<Int64>, clusters: Int, sums: UnsafeMutablePointer<Double>
+    offsets: UnsafePointer<Int64>, clusters: Int, sums: UnsafeMutablePointer<Double>,
+    level: Int32 = KernelSet.strictLevel
   ) {
     precondition(tile < matrix.tileCount)
     withExtendedLifetime(matrix) {

@@ -54,7 +54,8 @@ import Testing
     for weights in [nil, weights] {
       var first: KMeansResult?
       for threads in [1, 2, 3, 8] {
-        let kernel = threads == 1 ? "avx512" : threads == 2 ? "avx2" : threads == 3 ? "gemm" : "generic"
+        let kernel =
+          threads == 1 ? "avx512" : threads == 2 ? "avx2" : threads == 3 ? "gemm" : "generic"
         let isSupported = KernelSet.supported.contains { $0.name == kernel }
         let workers = Workers(threads: threads)
         let matrix = try FeatureMatrix.filled(columns: columns, workers: workers)

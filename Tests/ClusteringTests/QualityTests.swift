@@ -130,7 +130,8 @@ import Testing
     #expect(choice.evidence[0].silhouette == nil)
     #expect(choice.reason.hasPrefix("k = 5: silhouette 0."))
     #expect(choice.reason.contains("stability"))
-    #expect(zip(choice.evidence, choice.evidence.dropFirst()).allSatisfy { $0.inertia > $1.inertia })
+    #expect(
+      zip(choice.evidence, choice.evidence.dropFirst()).allSatisfy { $0.inertia > $1.inertia })
   }
 
   @Test func elbowIsTheDeepestPoint() {

@@ -16,7 +16,8 @@ import Testing
   }
 
   static let dataSets = [
-    DataSet(name: "iris", k: 3, script: "from sklearn.datasets import load_iris\nX = load_iris().data"),
+    DataSet(
+      name: "iris", k: 3, script: "from sklearn.datasets import load_iris\nX = load_iris().data"),
     DataSet(
       name: "wine", k: 4,
       script: "from sklearn.datasets import load_wine\nfrom sklearn.preprocessing import scale\n"
@@ -67,6 +68,7 @@ import Testing
         workers: twoThreads)
       #expect(abs(result.inertia - expected.inertia) <= 1e-9 * expected.inertia)
       #expect(result.iterations == expected.iterations)
+      if samples.rows > 1000 { #expect(result.recheckRate < 0.001) }
       for i in expected.centroids.indices {
         let centroid = result.centroids[i] - matrix.centers[i % d]
         #expect(abs(centroid - expected.centroids[i]) <= 1e-6 * (1 + abs(centroid)))

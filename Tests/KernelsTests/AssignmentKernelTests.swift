@@ -66,7 +66,8 @@ import Testing
       (0..<d).map { _ in Double(Float.random(in: -1...1, using: &random)) }
     }
     for i in rows.indices { rows[i][d - 1] = -rows[i][..<(d - 1)].reduce(0, +) }
-    let points = matrix((0..<d).map { i in rows.map { $0[i] } }, centers: .init(repeating: 0, count: d))
+    let points = matrix(
+      (0..<d).map { i in rows.map { $0[i] } }, centers: .init(repeating: 0, count: d))
     let expected = labels(points, centroids, .reference).labels
     #expect(labels(points, centroids, kernel).labels == expected)
     #expect(Set(expected).count > 1)
@@ -109,7 +110,9 @@ import Testing
   @Test(arguments: optimised)
   func wideAndExtremeValues(kernel: KernelSet) {
     var random = TestRandom(17)
-    for (n, d, k, scale) in [(70, 1000, 3, 1.0), (70, 130, 300, 1.0), (100, 3, 5, 1e14), (100, 3, 5, 1e-30)] {
+    for (n, d, k, scale) in [
+      (70, 1000, 3, 1.0), (70, 130, 300, 1.0), (100, 3, 5, 1e14), (100, 3, 5, 1e-30),
+    ] {
       let columns = (0..<d).map { _ in
         (0..<n).map { _ in scale * Double.random(in: -1...1, using: &random) }
       }

@@ -42,6 +42,15 @@ int64_t tranche_group_avx512(void);
 int tranche_supports_avx2(void);
 int tranche_supports_avx512(void);
 
+// How far ahead, in floats, a pass over tiles asks for memory (into the second cache): 8 KB or a
+// tile. Hardware prefetchers stop at page ends, which a tile of 8 features meets at every second
+// tile. Measured, one thread, 3M x 8, k = 8: 8.8 ms without, 8.3 into the first cache, 5.6-7.5 into
+// the second; twice as fast as without while neighbours load the memory bus.
+static inline int64_t tranche_ahead(int64_t d) {
+  int64_t tile = d * TRANCHE_TILE;
+  return tile >= 2048 ? tile : 2048;
+}
+
 // The float score gap below which the points of a tile are decided in Double: B of
 // Kernels/RoundingBound.swift.
 static inline float tranche_gap_bound(const tranche_problem *p, int64_t tile) {

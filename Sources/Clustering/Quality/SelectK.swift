@@ -97,7 +97,9 @@ package enum SelectK {
     }
     if let stability = chosen.stability {
       reason += "; stability \(text(stability.mean))"
-      if stability.mean < 0.6 { reason += ", low: another draw of the rows would cluster otherwise" }
+      if stability.mean < 0.6 {
+        reason += ", low: another draw of the rows would cluster otherwise"
+      }
     }
     var seconders: [String] = []
     if judged.max(by: { $0.calinskiHarabasz ?? 0 < $1.calinskiHarabasz ?? 0 })?.clusters

@@ -1,0 +1,163 @@
+import Testing
+
+@testable import Kernels
+
+/// Loops whose results reach the model: on every instruction set the bits of a plain Swift twin.
+@Suite struct StrictLoopTests {
+  static let levels: [Int32] =
+    [0] + (KernelSet.avx2.isSupported ? [2] : []) + (KernelSet.avx512.isSupported ? [3] : [])
+  static let shapes = [(1, 1), (63, 2), (64, 3), (65, 7), (130, 8), (200, 9), (129, 17), (70, 33)]
+
+  private func points(_ n: Int, _ d: Int) -> (FeatureMatrix, [[Float]]) {
+    var random = TestRandom(n * 100 + d)
+    let matrix = matrix(
+      (0..<d).map { _ in (0..<n).map { _ in Double.random(in: -5...5, using: &random) } })
+    return (matrix, (0..<n).map { matrix.row($0) })
+  }
+
+  private func squared(_ x: [Float], _ c: ArraySlice<Double>) -> Double {
+    var sum = 0.0
+    for (a, b) in zip(x, c) { sum += (Double(a) - b) * (Double(a) - b) }
+    return sum
+  }
+
+  @Test(arguments: levels)
+  func nearestTwoAndDistances(level: Int32) {
+    for (n, d) in Self.shapes {
+      for k in [1, 2, 3, 4, 5, 9] {
+        let (matrix, rows) = points(n, d)
+        var random = TestRandom(k)
+        let centroids = (0..<k * d).map { _ in Double.random(in: -5...5, using: &random) }
+        let pack = KernelSet.reference.pack(centroids, columns: d)
+        let size = matrix.tileCount * FeatureMatrix.tileRows
+        var labels = [Int32](repeating: -1, count: size)
+        var nearest = [Double](repeating: -1, count: size)
+        var second = nearest
+        var own = nearest
+        StrictLoops.nearestTwo(
+          matrix, pack, tiles: 0..<matrix.tileCount, labels: &labels, nearest: &nearest,
+          second: &second, level: level)
+        StrictLoops.distances(
+          matrix, pack, tiles: 0..<matrix.tileCount, labels: labels, out: &own, level: level)
+        for row in 0..<n {
+          let all = (0..<k).map { squared(rows[row], centroids[($0 * d)..<(($0 + 1) * d)]) }
+          let label = all.indices.min { all[$0] < all[$1] }!
+          #expect(labels[row] == Int32(label))
+          #expect(nearest[row] == all[label] && own[row] == all[label])
+          let others = all.indices.filter { $0 != label }.map { all[$0] }
+          #expect(second[row] == others.min() ?? .infinity)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: levels, [false, true])
+  func seed(level: Int32, weighted: Bool) {
+    for (n, d) in Self.shapes {
+      let (matrix, rows) = points(n, d)
+      let size = matrix.tileCount * FeatureMatrix.tileRows
+      let weights = (0..<size).map { $0 < n ? Double($0 % 3) : 0 }
+      let chosen = rows[n / 2]
+      let candidates = [rows[0], rows[n - 1], rows[n / 3]]
+      var nearest = (0..<size).map { $0 < n ? Float($0 % 7 * 3) : 0 }
+      let before = nearest
+      var sums = [Double](repeating: 0, count: 3)
+      StrictLoops.seed(
+        matrix, tiles: 0..<matrix.tileCount, chosen: chosen, candidates: candidates.flatMap { $0 },
+        trials: 3, nearest: &nearest, weights: weighted ? weights : nil, sums: &sums, level: level)
+
+      func squared(_ a: [Float], _ b: [Float]) -> Float {
+        var sum: Float = 0
+        for (a, b) in zip(a, b) { sum += (a - b) * (a - b) }
+        return sum
+      }
+      for row in 0..<n { #expect(nearest[row] == min(before[row], squared(rows[row], chosen))) }
+      for (trial, candidate) in candidates.enumerated() {
+        // Sixteen lanes, each in row order, then lane by lane.
+        var lanes = [Double](repeating: 0, count: 16)
+        for row in 0..<n {
+          let least = Double(min(nearest[row], squared(rows[row], candidate)))
+          lanes[row % 16] += weighted ? least * weights[row] : least
+        }
+        #expect(sums[trial] == lanes.reduce(0, +))
+      }
+    }
+  }
+
+  @Test(arguments: levels, [false, true])
+  func update(level: Int32, weighted: Bool) {
+    for (n, d) in Self.shapes {
+      let k = 5
+      let (matrix, rows) = points(n, d)
+      let size = matrix.tileCount * FeatureMatrix.tileRows
+      let weights = (0..<size).map { Double($0 % 4) / 3 }
+      let fresh = (0..<size).map { Int32($0 * 7 % k) }
+      var labels = (0..<size).map { Int32($0 % 6) - 1 }
+      let before = labels
+      var sums = [Double](repeating: 0, count: k * d)
+      var clusterWeights = [Double](repeating: 0, count: k)
+      let changed = StrictLoops.update(
+        matrix, tiles: 0..<matrix.tileCount, fresh: fresh, labels: &labels,
+        weights: weighted ? weights : nil, sums: &sums, clusterWeights: &clusterWeights,
+        level: level)
+
+      var expected = [Double](repeating: 0, count: k * d)
+      var expectedWeights = [Double](repeating: 0, count: k)
+      for row in 0..<n where fresh[row] != before[row] {
+        let weight = weighted ? weights[row] : 1
+        let (to, from) = (Int(fresh[row]), Int(before[row]))
+        for i in 0..<d {
+          expected[to * d + i] += weight * Double(rows[row][i])
+          if from >= 0 { expected[from * d + i] -= weight * Double(rows[row][i]) }
+        }
+        if from >= 0 { expectedWeights[from] -= weight }
+        expectedWeights[to] += weight
+      }
+      #expect(sums == expected && clusterWeights == expectedWeights)
+      #expect(Array(labels[..<n]) == Array(fresh[..<n]))
+      #expect(changed == (0..<n).count { fresh[$0] != before[$0] })
+    }
+  }
+
+  @Test(arguments: levels)
+  func clusterDistances(level: Int32) {
+    for (n, d) in Self.shapes where n >= 64 {
+      let (matrix, rows) = points(n, d)
+      let offsets: [Int64] = [0, 3, 3, 10]
+      var sums = [Double](repeating: 0, count: 3 * 64)
+      StrictLoops.clusterDistances(
+        matrix, tile: 0, samples: rows[..<10].flatMap { $0 }, offsets: offsets, clusters: 3,
+        sums: &sums, level: level)
+      for p in 0..<64 {
+        for c in 0..<3 {
+          var expected = 0.0
+          for m in Int(offsets[c])..<Int(offsets[c + 1]) {
+            expected += squared(rows[p], rows[m].map(Double.init)[...]).squareRoot()
+          }
+          #expect(sums[c * 64 + p] == expected)
+        }
+      }
+    }
+  }
+
+  @Test func fillingReportsTheFirstBadRow() {
+    let points = FeatureMatrix(rows: 200, columns: 2, centers: [1, 0])
+    var values = (0..<200).map(Double.init)
+    func fill(_ column: Int = 0) -> Int? {
+      values.withUnsafeBufferPointer { points.fill(column, tiles: 0..<4, from: $0) }
+    }
+    #expect(fill() == nil)
+    values[170] = .nan
+    values[71] = -.infinity
+    #expect(fill() == 71)
+    values[71] = 1e16
+    #expect(fill(1) == 71)
+    values[71] = 0
+    #expect(fill() == 170)
+    let floats = [Float](repeating: 2.5, count: 200)
+    #expect(floats.withUnsafeBufferPointer { points.fill(1, tiles: 0..<4, from: $0) } == nil)
+    #expect(points[199, 1] == 2.5 && points[5, 0] == 4)
+    // Padding lanes hold 0.
+    #expect(points.tiles[(3 * 2 + 1) * 64 + 8] == 0)
+  }
+}
