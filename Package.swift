@@ -39,7 +39,8 @@ let package = Package(
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),
     .target(name: "CustomerValue", dependencies: ["Columnar", "Features", "Kernels", "Sharding"]),
     .target(
-      name: "Segments", dependencies: ["Clustering", "Columnar", "CustomerValue", "Sharding"]),
+      name: "Segments",
+      dependencies: ["Clustering", "Columnar", "CustomerValue", "Features", "Sharding"]),
     .target(name: "SyntheticBank", dependencies: ["Columnar", "Sharding"]),
     .target(
       name: "Reporting", dependencies: ["Segments", "Columnar", "Sharding", crypto],

@@ -122,7 +122,7 @@ class IPCFile final : public ArrowBridgeFile {
   }
 
   std::unique_ptr<ArrowBridgeCursor> cursor(
-      const std::vector<int> &, const Selection &selection, int64_t batch_rows) const override {
+      const std::vector<int> &, const Selection &selection, int64_t batch_rows, bool) const override {
     return std::make_unique<IPCCursor>(reopen(), selection, batch_rows);
   }
 

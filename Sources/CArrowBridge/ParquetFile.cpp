@@ -97,8 +97,8 @@ class ParquetFile final : public ArrowBridgeFile {
 
   std::unique_ptr<ArrowBridgeCursor> cursor(
       const std::vector<int> &groups, const Selection &selection,
-      int64_t batch_rows) const override {
-    auto reader = open_reader(selection, batch_rows, true);
+      int64_t batch_rows, bool buffered) const override {
+    auto reader = open_reader(selection, batch_rows, buffered);
     auto batches = take(reader->GetRecordBatchReader(groups, leaves(selection)));
     return std::make_unique<ParquetCursor>(std::move(reader), std::move(batches));
   }

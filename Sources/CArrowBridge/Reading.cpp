@@ -119,11 +119,11 @@ bool arrow_bridge_file_read(
 
 ArrowBridgeCursor *arrow_bridge_cursor_open(
     const ArrowBridgeFile *file, const int32_t *groups, int64_t group_count,
-    ArrowBridgeColumns columns, int64_t batch_rows, ArrowBridgeError *error) {
+    ArrowBridgeColumns columns, int64_t batch_rows, bool buffered, ArrowBridgeError *error) {
   ArrowBridgeCursor *result = nullptr;
   guarded(error, Doing::reading, [&] {
     const std::vector<int> wanted(groups, groups + group_count);
-    result = file->cursor(wanted, selection_of(*file, columns), batch_rows).release();
+    result = file->cursor(wanted, selection_of(*file, columns), batch_rows, buffered).release();
   });
   return result;
 }

@@ -56,8 +56,8 @@ struct ArrowBridgeFile {
   virtual ArrowBridgeBatch read(
       const std::vector<int> &groups, const bridge::Selection &selection) const = 0;
   virtual std::unique_ptr<ArrowBridgeCursor> cursor(
-      const std::vector<int> &groups, const bridge::Selection &selection,
-      int64_t batch_rows) const = 0;
+      const std::vector<int> &groups, const bridge::Selection &selection, int64_t batch_rows,
+      bool buffered) const = 0;
 
   /// Opens the path again; a file that is no longer the one first opened is a `Failure`.
   std::shared_ptr<arrow::io::ReadableFile> reopen() const;

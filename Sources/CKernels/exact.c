@@ -5,16 +5,6 @@
 
 #pragma clang fp contract(off)
 
-float tranche_gap_bound(const tranche_problem *p, int64_t tile) {
-  double rho = p->tile_norm[tile];
-  double reach = (1 + 4 * p->gamma) * (2 * rho + p->smallest_norm);
-  double m = reach < p->largest_norm ? reach : p->largest_norm;
-  double wide = rho + m;
-  double bound = 2 * p->gamma * (0.5 * m * m + rho * m) +
-                 (double)(p->d + 3) * (0x1p-51 * (wide * wide) + 0x1p-125);
-  return nextafterf((float)(1.01 * bound), __builtin_inff());
-}
-
 void tranche_recheck(const tranche_problem *p, int64_t tile, uint64_t mask, int32_t *labels) {
   const int64_t d = p->d, k = p->k;
   for (; mask; mask &= mask - 1) {

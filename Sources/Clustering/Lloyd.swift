@@ -81,8 +81,11 @@ struct Lloyd {
         break
       }
     }
+    // The same means from full sums: relocations are counted already.
+    let counted = relocations
     try recomputeSums()
     centroids = try means(assignedTo: assignedTo)
+    relocations = counted
     if centroids != assignedTo { _ = try assignAndUpdate(centroids) }
     try fillEmptyClusters(&centroids)
     return Outcome(centroids: centroids, labels: labels, iterations: iterations, status: status)

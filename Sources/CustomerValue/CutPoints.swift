@@ -25,50 +25,20 @@ package enum CutPoints {
     let n = histogram.count
     guard n > 0 else { return nil }
     let ranks = shares.map { min(max(Int(($0 * Double(n)).rounded(.down)), 0), n - 1) }
-    let values = histogram.select(
-      ranks, among: try histogram.candidates(for: ranks, workers: workers))
-    let blocks = try Self.blocks(of: values, in: column, workers: workers)
-    return zip(shares, blocks).map { share, block in
-      // The block that holds position q·n. The one under it ends at or before that position, so its
-      // middle lies before it; the one over it begins behind it.
-      block.middle >= share * Double(n)
-        ? block.value
-        : block.next.isFinite ? block.next : block.value.nextUp
+    let blocks = try histogram.blocks(at: ranks, workers: workers)
+    // The block that holds position q·n. The one under it ends at or before that position, so its
+    // middle lies before it; the one over it begins behind it.
+    let isAbove = zip(shares, blocks).map { share, block in
+      Double(block.below) + Double(block.equal) / 2 >= share * Double(n)
     }
-  }
-
-  /// A value with what stands around it in the column.
-  private struct Block {
-    var value: Double
-    var below = 0
-    var equal = 0
-    /// Infinite where there is none.
-    var next = Double.infinity
-
-    var middle: Double { Double(below) + Double(equal) / 2 }
-  }
-
-  private static func blocks(
-    of values: [Double], in column: Buffer<Double>, workers: Workers
-  ) throws -> [Block] {
-    let shards = Shards(rows: column.count, rowsPerShard: 1 << 17)
-    let parts = try workers.map(shards.count) { shard in
-      values.map { wanted in
-        var block = Block(value: wanted)
-        for value in UnsafeBufferPointer(rebasing: column.values[shards[shard]]) {
-          block.below += value < wanted ? 1 : 0
-          block.equal += value == wanted ? 1 : 0
-          if value > wanted && value < block.next { block.next = value }
-        }
-        return block
-      }
+    let nextRanks = zip(blocks, isAbove).map { block, isAbove in
+      isAbove ? block.below : min(block.below + block.equal, n - 1)
     }
-    return values.indices.map { index in
-      parts.reduce(into: Block(value: values[index])) { whole, part in
-        whole.below += part[index].below
-        whole.equal += part[index].equal
-        whole.next = min(whole.next, part[index].next)
-      }
+    let next = try histogram.blocks(at: nextRanks, workers: workers)
+    return blocks.indices.map { index in
+      let own = blocks[index].value
+      if isAbove[index] { return own }
+      return next[index].value > own ? next[index].value : own.nextUp
     }
   }
 }

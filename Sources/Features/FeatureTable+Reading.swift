@@ -44,11 +44,12 @@ extension FeatureTable {
       let decoded = try workers.map(round.count) { index -> (id: Column, features: [Buffer<Double>]) in
         let batch = try round[index].decode()
         let columns = try slots.map { slot in
-          let parsed = batch.columns[slot].doubles(format)
-          if let failure = parsed.failures.first(where: { !$0.isMissing }) {
+          var failures: [ConversionFailure] = []
+          let values = batch.columns[slot].doubles(format, failures: &failures)
+          if let failure = failures.first {
             throw failure.error(in: batch, column: batch.schema.fields[slot].name)
           }
-          return parsed.values
+          return values
         }
         return (batch.columns[0], columns)
       }

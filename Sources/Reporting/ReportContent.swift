@@ -96,6 +96,9 @@ package struct ReportContent: Sendable {
     package var meanMoney: [[Double?]]?
 
     package init(counts: [[Int]], meanMoney: [[Double?]]? = nil) {
+      precondition(counts.allSatisfy { $0.count == counts[0].count }, "a rectangle of counts")
+      precondition(
+        meanMoney.map { $0.map(\.count) == counts.map(\.count) } ?? true, "one mean per count")
       self.counts = counts
       self.meanMoney = meanMoney
     }

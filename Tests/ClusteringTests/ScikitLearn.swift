@@ -48,11 +48,11 @@ struct ScikitLearnFit: Decodable {
   var iterations: Int
   var centroids: [Double]
 
-  /// KMeans (Lloyd) from given centroids on row-major rows.
+  /// KMeans (Lloyd) from given centroids on row-major rows, once per stopping rule.
   static func kMeans(
-    _ rows: [Double], d: Int, start: [Double], maxIterations: Int, tolerance: Double,
+    _ rows: [Double], d: Int, start: [Double], stops: [(iterations: Int, tolerance: Double)],
     weights: [Double]? = nil
-  ) throws -> ScikitLearnFit {
+  ) throws -> [ScikitLearnFit] {
     let folder = try TemporaryFolder()
     try writeValues(rows, folder.path("x"))
     try writeValues(start, folder.path("c"))
@@ -60,17 +60,21 @@ struct ScikitLearnFit: Decodable {
     let script = """
       import json, sys, numpy as np
       from sklearn.cluster import KMeans
-      folder, d, iterations, tolerance = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+      folder, d = sys.argv[1], int(sys.argv[2])
       x = np.fromfile(folder + '/x').reshape(-1, d)
       c = np.fromfile(folder + '/c').reshape(-1, d)
       w = np.fromfile(folder + '/w')
-      m = KMeans(len(c), init=c, n_init=1, max_iter=iterations, tol=tolerance, algorithm='lloyd')
-      m.fit(x, sample_weight=w if len(w) else None)
-      print(json.dumps(dict(labels=m.labels_.tolist(), inertia=m.inertia_, iterations=m.n_iter_,
-                            centroids=m.cluster_centers_.ravel().tolist())))
+      fits = []
+      for stop in sys.argv[3:]:
+        iterations, tolerance = stop.split()
+        m = KMeans(len(c), init=c, n_init=1, max_iter=int(iterations), tol=float(tolerance))
+        m.fit(x, sample_weight=w if len(w) else None)
+        fits.append(dict(labels=m.labels_.tolist(), inertia=m.inertia_, iterations=m.n_iter_,
+                         centroids=m.cluster_centers_.ravel().tolist()))
+      print(json.dumps(fits))
       """
     let output = try Shell.python(
-      script, [folder.url.path, "\(d)", "\(maxIterations)", "\(tolerance)"])
-    return try JSONDecoder().decode(Self.self, from: Data(output.utf8))
+      script, [folder.url.path, "\(d)"] + stops.map { "\($0.iterations) \($0.tolerance)" })
+    return try JSONDecoder().decode([Self].self, from: Data(output.utf8))
   }
 }

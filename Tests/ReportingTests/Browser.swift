@@ -20,7 +20,7 @@ enum Browser {
 
     var json: [String: Any] {
       switch self {
-      case .evaluate(let expression): ["evaluate": "String(\(expression))"]
+      case .evaluate(let expression): ["evaluate": "Promise.resolve(\(expression)).then(String)"]
       case .move(let x, let y): ["move": [x, y]]
       case .click(let x, let y): ["click": [x, y]]
       case .drag(let path): ["drag": path.map { [$0.0, $0.1] }]

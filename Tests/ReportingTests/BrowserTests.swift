@@ -52,7 +52,11 @@ import Testing
       page,
       [canvasBox]
         + lonely.flatMap { [.move(pixels[$0].x, pixels[$0].y), tip] as [Browser.Action] }
-        + [.move(geometry.left + 2, geometry.top + 2), tip])
+        + [
+          .move(geometry.left + 2, geometry.top + 2), tip,
+          .move(pixels[lonely[0]].x, pixels[lonely[0]].y),
+          colour(pixels[lonely[0]], geometry, lonely[0], base),
+        ])
     #expect(record.console == [])
     for (position, row) in lonely.enumerated() {
       let text = record.answers[position + 1]
@@ -64,6 +68,7 @@ import Testing
       #expect(age.isNaN ? !text.contains("Age") : text.contains("Age\n\(Int(age))"), "\(text)")
     }
     #expect(record.answers[3] == "", "no customer lies outside the plot")
+    #expect(record.answers[4] == "true", "the mark is drawn at that very pixel")
   }
 
   @Test func legendHidesAndSearchFinds() throws {
@@ -215,6 +220,22 @@ import Testing
     #expect(record.answers.first == "true")
     let png = try #require(record.files["customers.png"])
     #expect(png.starts(with: [0x89, 0x50, 0x4E, 0x47]))
+  }
+
+  /// Whether a pixel of the canvas has the colour of a customer's segment.
+  private func colour(
+    _ pixel: (x: Double, y: Double), _ geometry: CanvasGeometry, _ row: Int, _ base: SyntheticBase
+  ) -> Browser.Action {
+    .evaluate(
+      """
+      new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {
+        const [r, g, b] = document.getElementById('canvas').getContext('2d').getImageData(\(
+          Int(pixel.x - geometry.left)), \(Int(pixel.y - geometry.top)), 1, 1).data;
+        const hex = '#' + [r, g, b].map(v => v.toString(16).padStart(2, '0')).join('');
+        done(hex === getComputedStyle(document.documentElement).getPropertyValue('--c\(
+          base.columns.labels[row])').trim());
+      })))
+      """)
   }
 
   private func loneliness(_ row: Int, _ pixels: [(x: Double, y: Double)]) -> Double {

@@ -74,7 +74,34 @@ import Testing
     #expect(pages[0] == pages[1] && pages[0] == pages[2])
   }
 
-  /// As above past the size of a shard, where threads do meet; without the costly page around it.
+  /// Numbers that no run should hand over still make a page.
+  @Test(arguments: [Double.nan, .infinity, -.infinity, 1e308, -1e308, 5e-324])
+  func oddNumbersMakeAPage(odd: Double) throws {
+    let base = SyntheticBase(customers: 200, segments: 3)
+    var content = base.fullContent
+    content.profile.segments[0].shareOfMoney = odd
+    content.profile.segments[0].shareOfCustomers = odd
+    for label in 0..<2 {
+      content.profile.segments[label].features[1] = FeatureSummary(
+        mean: odd, median: odd, lowerQuartile: odd, upperQuartile: label == 0 ? odd : 1,
+        differenceFromBase: odd, missingShare: odd)
+    }
+    content.profile.features[1] = content.profile.segments[0].features[1]
+    content.rfm!.meanMoney![4][4] = odd
+    content.migration!.stability = odd
+    content.clusterSelection!.candidates[2].inertia = odd
+    content.clusterSelection!.candidates[2].calinskiHarabasz = odd
+    var x = Array(base.columns.x.values.values)
+    x[7] = odd
+    content.customers!.x.values = Buffer(x)
+    content.customers!.money = Buffer(x)
+    content.customers!.ages = Buffer(x)
+    let page = try text(content, ReportOptions())
+    #expect(try audit([page]) == "")
+    #expect(!page.contains("nan\""), "no picture is drawn at no number")
+  }
+
+  /// The layers past the size of a shard, where threads do meet; without the costly page around it.
   @Test func threadsDoNotShowAcrossShards() throws {
     let n = 700_000
     let columns = CustomerColumns(

@@ -10,6 +10,9 @@ import Testing
         "1,234,567", "1.234.567", "1\u{a0}234\u{a0}567", "1,234,567",
       ])
     #expect(formats.map { $0.percent(0.1234) } == ["12.3\u{a0}%", "%12,3", "12,3\u{a0}%", "12.3%"])
+    #expect(
+      formats.map { $0.signedPercent(0.064) } == ["+6.4\u{a0}%", "+%6,4", "+6,4\u{a0}%", "+6.4%"])
+    #expect(formats.map { $0.percent(-0.5, 0) } == ["−50\u{a0}%", "−%50", "−50\u{a0}%", "−50%"])
     #expect(Language.chinese.month("2025-12") == "2025年12月")
     #expect(Language.turkish.month("2025-02-28") == "Şubat 2025")
     #expect(Language.english.month("latest") == "latest")

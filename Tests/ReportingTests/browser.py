@@ -10,6 +10,7 @@ Speaks the DevTools protocol over a pipe, so it needs nothing but Python. `actio
   {"key": NAME}               "ArrowRight", "+", ...
   {"size": [width, height]}   of the viewport
   {"scheme": "dark"|"light"}  what the system prefers
+  {"media": "print"|"screen"} as on paper, without making sheets
   {"screenshot": PATH}        of the whole page, {"viewport": PATH} of what is in view
   {"pdf": PATH}
   {"wait": seconds}
@@ -190,6 +191,8 @@ def perform(call, action):
         call(
             "Emulation.setEmulatedMedia",
             features=[{"name": "prefers-color-scheme", "value": value}])
+    elif kind == "media":
+        call("Emulation.setEmulatedMedia", media=value)
     elif kind in ("screenshot", "viewport"):
         time.sleep(0.3)
         shot = call("Page.captureScreenshot", captureBeyondViewport=kind == "screenshot")

@@ -147,7 +147,7 @@ typedef struct ArrowBridgeBatch ArrowBridgeBatch;
 
 ArrowBridgeCursor *arrow_bridge_cursor_open(
     const ArrowBridgeFile *file, const int32_t *groups, int64_t group_count,
-    ArrowBridgeColumns columns, int64_t batch_rows, ArrowBridgeError *error);
+    ArrowBridgeColumns columns, int64_t batch_rows, bool buffered, ArrowBridgeError *error);
 /// Null at the end (error kind 0) or on failure.
 ArrowBridgeBatch *arrow_bridge_cursor_next(ArrowBridgeCursor *cursor, ArrowBridgeError *error);
 void arrow_bridge_cursor_close(ArrowBridgeCursor *cursor);

@@ -42,8 +42,18 @@ int64_t tranche_group_avx512(void);
 int tranche_supports_avx2(void);
 int tranche_supports_avx512(void);
 
-// The float score gap below which the points of a tile are decided in Double.
-float tranche_gap_bound(const tranche_problem *problem, int64_t tile);
+// The float score gap below which the points of a tile are decided in Double: B of
+// Kernels/RoundingBound.swift.
+static inline float tranche_gap_bound(const tranche_problem *p, int64_t tile) {
+  double rho = p->tile_norm[tile];
+  double reach = (1 + 4 * p->gamma) * (2 * rho + p->smallest_norm);
+  double m = reach < p->largest_norm ? reach : p->largest_norm;
+  double wide = rho + m;
+  double bound = 2 * p->gamma * (0.5 * m * m + rho * m) +
+                 (double)(p->d + 3) * (0x1p-51 * (wide * wide) + 0x1p-125);
+  // One per cent covers these roundings, the conversion's and the gap's.
+  return (float)(1.01 * bound);
+}
 
 // Double, by the definition: labels of the `mask`ed points of one tile.
 void tranche_recheck(const tranche_problem *problem, int64_t tile, uint64_t mask, int32_t *labels);

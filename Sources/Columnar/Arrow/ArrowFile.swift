@@ -69,15 +69,19 @@ final class ArrowFile: @unchecked Sendable {
     return Self.convert(batch, columns)
   }
 
-  /// Reads one row group (Parquet) or the whole file (IPC) batch after batch.
-  func cursor(group: Int?, columns: [FileColumn], batchRows: Int) throws -> Cursor {
+  /// Reads row groups (Parquet) or the whole file (IPC, no groups) batch after batch.
+  ///
+  /// - Parameter buffered: Fetches a column bit by bit, so that a huge row group is never held.
+  func cursor(
+    groups: [Int], columns: [FileColumn], batchRows: Int, buffered: Bool
+  ) throws -> Cursor {
     let context = BridgeContext(file: path, format: format.name)
-    let groups = group.map { [Int32($0)] } ?? []
+    let groups = groups.map(Int32.init)
     let opened = try withColumns(columns) { selection in
       try groups.withUnsafeBufferPointer { list in
         try context.call {
           arrow_bridge_cursor_open(
-            handle, list.baseAddress, Int64(list.count), selection, Int64(batchRows), $0)
+            handle, list.baseAddress, Int64(list.count), selection, Int64(batchRows), buffered, $0)
         }
       }
     }

@@ -27,7 +27,8 @@ package final class IPCSource: Source {
       let open =
         try cursor
         ?? fileSet.files[file].cursor(
-          group: nil, columns: fileSet.columns(columns, in: file), batchRows: batchRows)
+          groups: [], columns: fileSet.columns(columns, in: file), batchRows: batchRows,
+          buffered: true)
       cursor = open
       guard let batch = try open.next(firstRow: row) else {
         (cursor, file, row) = (nil, file + 1, 0)

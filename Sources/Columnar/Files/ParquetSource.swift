@@ -56,7 +56,8 @@ package final class ParquetSource: Source {
       }
       let rows = current.groupRows[group]
       if rows > limits.wholeGroupRows {
-        cursor = try current.cursor(group: group, columns: wanted, batchRows: limits.streamedRows)
+        cursor = try current.cursor(
+          groups: [group], columns: wanted, batchRows: limits.streamedRows, buffered: true)
         continue
       }
       return whole(current, columns: wanted, schema: selected(columns))
@@ -82,6 +83,22 @@ package final class ParquetSource: Source {
         schema: schema,
         columns: try current.read(groups: groups, columns: columns, firstRow: firstRow),
         rows: total, origin: RecordBatch.Origin(file: current.path, firstRow: firstRow))
+    } batches: { batchRows, body in
+      let cursor = try current.cursor(
+        groups: Array(groups), columns: columns, batchRows: batchRows, buffered: false)
+      var row = firstRow
+      while let batch = try cursor.next(firstRow: row) {
+        let origin = RecordBatch.Origin(file: current.path, firstRow: row)
+        try body(
+          RecordBatch(
+            schema: schema, columns: try batch.decode(), rows: batch.rows, origin: origin))
+        row += Int64(batch.rows)
+      }
+      guard row == firstRow + Int64(total) else {
+        throw InputError(
+          .badData, "holds \(row - firstRow) rows where it declares \(total)", file: current.path,
+          hint: "the file is damaged, take a fresh copy")
+      }
     }
   }
 

@@ -158,7 +158,7 @@ private struct TextShape {
 extension FileInspection.ColumnSummary {
   fileprivate static let dateFormats = [
     "iso", "yyyymmdd", "dd.mm.yyyy", "d.m.yyyy", "dd/mm/yyyy", "mm/dd/yyyy", "d/m/yyyy", "m/d/yyyy",
-    "yyyy/mm/dd", "dd-mm-yyyy", "mm-dd-yyyy", "epoch_s", "epoch_ms", "epoch_us",
+    "yyyy/mm/dd", "dd-mm-yyyy", "mm-dd-yyyy", "epoch-s", "epoch-ms", "epoch-us",
   ]
 
   fileprivate init(_ field: Field, _ column: Column?, rows: Int) {
@@ -181,7 +181,7 @@ extension FileInspection.ColumnSummary {
     decimalMarks = marks.filter { _, mark in
       texts.allSatisfy { text in
         text.withUnsafeBufferPointer {
-          (try? DecimalFormat(decimalMark: mark).double($0)) != nil
+          (try? DecimalFormat(mark: mark).double($0)) != nil
         }
       }
     }.map(\.0)

@@ -82,4 +82,12 @@ package enum LargeMemory {
     #endif
     return block
   }
+
+  /// Uninitialised elements.
+  package static func allocate<Element: BitwiseCopyable>(
+    _ count: Int
+  ) -> UnsafeMutablePointer<Element> {
+    allocate(bytes: count * MemoryLayout<Element>.stride)
+      .bindMemory(to: Element.self, capacity: count)
+  }
 }

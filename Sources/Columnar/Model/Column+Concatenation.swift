@@ -29,20 +29,15 @@ extension Column {
       }
     }
     switch chunks[0].values {
-    case .int32:
-      return .int32(join(chunks.map { if case .int32(let b) = $0.values { b } else { mixed() } }))
-    case .int64:
-      return .int64(join(chunks.map { if case .int64(let b) = $0.values { b } else { mixed() } }))
-    case .float:
-      return .float(join(chunks.map { if case .float(let b) = $0.values { b } else { mixed() } }))
+    case .int32: return .int32(join(chunks.map { if case .int32(let b) = $0.values { b } else { mixed() } }))
+    case .int64: return .int64(join(chunks.map { if case .int64(let b) = $0.values { b } else { mixed() } }))
+    case .float: return .float(join(chunks.map { if case .float(let b) = $0.values { b } else { mixed() } }))
     case .double:
       return .double(join(chunks.map { if case .double(let b) = $0.values { b } else { mixed() } }))
-    case .date:
-      return .date(join(chunks.map { if case .date(let b) = $0.values { b } else { mixed() } }))
+    case .date: return .date(join(chunks.map { if case .date(let b) = $0.values { b } else { mixed() } }))
     case .timestamp(_, let unit, let hasZone):
       return .timestamp(
-        join(chunks.map { if case .timestamp(let b, _, _) = $0.values { b } else { mixed() } }),
-        unit,
+        join(chunks.map { if case .timestamp(let b, _, _) = $0.values { b } else { mixed() } }), unit,
         hasZone: hasZone)
     case .decimal(_, let precision, let scale):
       return .decimal(

@@ -20,5 +20,25 @@ package protocol Source: AnyObject {
 package struct Piece: Sendable {
   /// Decodes into one batch; safe on any thread, once.
   package let decode: @Sendable () throws -> RecordBatch
-  package init(decode: @escaping @Sendable () throws -> RecordBatch) { self.decode = decode }
+  private let batches: (@Sendable (Int, (RecordBatch) throws -> Void) throws -> Void)?
+
+  package init(decode: @escaping @Sendable () throws -> RecordBatch) {
+    self.decode = decode
+    batches = nil
+  }
+
+  /// - Parameter batches: Decodes into batches of at most so many rows, in order.
+  package init(
+    decode: @escaping @Sendable () throws -> RecordBatch,
+    batches: @escaping @Sendable (Int, (RecordBatch) throws -> Void) throws -> Void
+  ) {
+    self.decode = decode
+    self.batches = batches
+  }
+
+  /// Decodes bit by bit where the format can: batches that fit a core's cache cost neither memory
+  /// nor the time to fetch it. Where it cannot, `body` gets the whole piece.
+  package func forEachBatch(rows: Int, _ body: (RecordBatch) throws -> Void) throws {
+    if let batches { try batches(rows, body) } else { try body(decode()) }
+  }
 }

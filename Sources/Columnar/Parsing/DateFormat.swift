@@ -11,9 +11,6 @@ package enum DateFormat: Sendable, Hashable {
   /// Ticks since 1970-01-01T00:00 UTC.
   case epoch(TimeUnit)
 
-  /// What is read when nothing is declared: ISO 8601.
-  package static let automatic = DateFormat.iso
-
   package struct Pattern: Sendable, Hashable {
     enum Part: Sendable, Hashable {
       /// One or two digits.
@@ -30,7 +27,7 @@ package enum DateFormat: Sendable, Hashable {
     let text: String
   }
 
-  /// From `iso`, `yyyymmdd`, `epoch_s`, `epoch_ms`, `epoch_us`, `epoch_ns` or a pattern of `d` `dd`
+  /// From `iso`, `yyyymmdd`, `epoch-s`, `epoch-ms`, `epoch-us`, `epoch-ns` or a pattern of `d` `dd`
   /// `m` `mm` `yy` `yyyy` and separators.
   ///
   /// - Throws: ``InputError`` `.usage` for anything else.
@@ -38,10 +35,10 @@ package enum DateFormat: Sendable, Hashable {
     switch text.lowercased() {
     case "iso", "yyyy-mm-dd": self = .iso
     case "yyyymmdd": self = .compact
-    case "epoch_s", "epoch-s": self = .epoch(.second)
-    case "epoch_ms", "epoch-ms": self = .epoch(.millisecond)
-    case "epoch_us", "epoch-us": self = .epoch(.microsecond)
-    case "epoch_ns", "epoch-ns": self = .epoch(.nanosecond)
+    case "epoch-s", "epoch_s": self = .epoch(.second)
+    case "epoch-ms", "epoch_ms": self = .epoch(.millisecond)
+    case "epoch-us", "epoch_us": self = .epoch(.microsecond)
+    case "epoch-ns", "epoch_ns": self = .epoch(.nanosecond)
     default: self = .pattern(try Self.pattern(text))
     }
   }
@@ -52,7 +49,7 @@ package enum DateFormat: Sendable, Hashable {
     case .iso: "iso"
     case .compact: "yyyymmdd"
     case .pattern(let pattern): pattern.text
-    case .epoch(let unit): "epoch_\(["s", "ms", "us", "ns"][unit.rawValue])"
+    case .epoch(let unit): "epoch-\(["s", "ms", "us", "ns"][unit.rawValue])"
     }
   }
 
@@ -84,7 +81,7 @@ package enum DateFormat: Sendable, Hashable {
   private static func unknown(_ text: String) -> InputError {
     InputError(
       .usage, "“\(text)” is no date format",
-      hint: "use iso, yyyymmdd, epoch_s, epoch_ms, epoch_us or a pattern such as dd.mm.yyyy")
+      hint: "use iso, yyyymmdd, epoch-s, epoch-ms, epoch-us or a pattern such as dd.mm.yyyy")
   }
 }
 

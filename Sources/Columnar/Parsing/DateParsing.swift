@@ -1,11 +1,11 @@
 extension DateFormat {
-  private static let noDate = ParseError("is not a date")
-  private static let noSuchDay = ParseError("is a day that does not exist")
+  private static let noDate = ParseFailure("is not a date")
+  private static let noSuchDay = ParseFailure("is a day that does not exist")
 
   /// Days since 1970-01-01. Spaces around the text do not count.
   ///
-  /// - Throws: ``ParseError`` for a text of another shape or a day that does not exist.
-  package func days(_ text: UnsafeBufferPointer<UInt8>) throws(ParseError) -> Int32 {
+  /// - Throws: ``ParseFailure`` for a text of another shape or a day that does not exist.
+  package func days(_ text: UnsafeBufferPointer<UInt8>) throws(ParseFailure) -> Int32 {
     var scanner = DateScanner(text)
     scanner.skipSpaces()
     let days: Int32
@@ -22,7 +22,7 @@ extension DateFormat {
   }
 
   /// Days from a number: `yyyymmdd` or ticks.
-  package func days(_ number: Int64) throws(ParseError) -> Int32 {
+  package func days(_ number: Int64) throws(ParseFailure) -> Int32 {
     switch self {
     case .compact:
       guard number >= 0, number <= 9999_12_31 else { throw Self.expected(self) }
@@ -34,24 +34,24 @@ extension DateFormat {
       return days
     case .epoch(let unit): return try Self.days(ofTicks: number, unit)
     case .iso, .pattern:
-      throw ParseError(
-        "is a number, not a date", hint: "declare yyyymmdd or epoch_s as the date format")
+      throw ParseFailure(
+        "is a number, not a date", hint: "declare yyyymmdd or epoch-s as the date format")
     }
   }
 
-  static func days(ofTicks ticks: Int64, _ unit: TimeUnit) throws(ParseError) -> Int32 {
+  static func days(ofTicks ticks: Int64, _ unit: TimeUnit) throws(ParseFailure) -> Int32 {
     let (quotient, remainder) = ticks.quotientAndRemainder(dividingBy: unit.ticksPerDay)
     let days = remainder < 0 ? quotient - 1 : quotient
     // Year 9999 ends 2,932,896 days after 1970, year 1 begins 719,162 before.
     guard (-719_162...2_932_896).contains(days) else {
-      throw ParseError(
-        "lies outside the years 1 to 9999", hint: "declare epoch_s, epoch_ms or epoch_us")
+      throw ParseFailure(
+        "lies outside the years 1 to 9999", hint: "declare epoch-s, epoch-ms or epoch-us")
     }
     return Int32(days)
   }
 
-  static func expected(_ format: DateFormat) -> ParseError {
-    ParseError("is not a date written as \(format.name)", hint: "declare the date format")
+  static func expected(_ format: DateFormat) -> ParseFailure {
+    ParseFailure("is not a date written as \(format.name)", hint: "declare the date format")
   }
 }
 
@@ -71,37 +71,37 @@ private struct DateScanner {
 
   /// Exactly `count` digits.
   @inline(__always)
-  mutating func digits(_ count: Int) throws(ParseError) -> Int {
-    guard place + count <= bytes.count else { throw ParseError("is not a date") }
+  mutating func digits(_ count: Int) throws(ParseFailure) -> Int {
+    guard place + count <= bytes.count else { throw ParseFailure("is not a date") }
     var number = 0
     for _ in 0..<count {
       let digit = bytes[place] &- UInt8(ascii: "0")
-      guard digit <= 9 else { throw ParseError("is not a date") }
+      guard digit <= 9 else { throw ParseFailure("is not a date") }
       number = number * 10 + Int(digit)
       place += 1
     }
     return number
   }
 
-  private mutating func upToTwoDigits() throws(ParseError) -> Int {
+  private mutating func upToTwoDigits() throws(ParseFailure) -> Int {
     let isTwo = place + 1 < bytes.count && (0x30...0x39).contains(bytes[place + 1])
     return try digits(isTwo ? 2 : 1)
   }
 
   @inline(__always)
-  private mutating func skip(_ byte: UInt8) throws(ParseError) {
-    guard next == byte else { throw ParseError("is not a date") }
+  private mutating func skip(_ byte: UInt8) throws(ParseFailure) {
+    guard next == byte else { throw ParseFailure("is not a date") }
     place += 1
   }
 
-  func day(year: Int, month: Int, _ day: Int) throws(ParseError) -> Int32 {
+  func day(year: Int, month: Int, _ day: Int) throws(ParseFailure) -> Int32 {
     guard let days = CivilDate.days(year: year, month: month, day: day) else {
-      throw ParseError("is a day that does not exist")
+      throw ParseFailure("is a day that does not exist")
     }
     return days
   }
 
-  mutating func isoDays() throws(ParseError) -> Int32 {
+  mutating func isoDays() throws(ParseFailure) -> Int32 {
     let year = try digits(4)
     try skip(UInt8(ascii: "-"))
     let month = try digits(2)
@@ -117,7 +117,7 @@ private struct DateScanner {
     return date + (instant < 0 ? -1 : instant >= 86_400 ? 1 : 0)
   }
 
-  mutating func days(_ pattern: DateFormat.Pattern) throws(ParseError) -> Int32 {
+  mutating func days(_ pattern: DateFormat.Pattern) throws(ParseFailure) -> Int32 {
     var (year, month, dayOfMonth) = (0, 0, 0)
     for part in pattern.parts {
       switch part {
@@ -143,7 +143,7 @@ private struct DateScanner {
   }
 
   /// Seconds since midnight; fractions do not count. A leap second is second 60.
-  private mutating func timeOfDay() throws(ParseError) -> Int {
+  private mutating func timeOfDay() throws(ParseFailure) -> Int {
     let hour = try upToTwoDigits()
     try skip(UInt8(ascii: ":"))
     let minute = try digits(2)
@@ -158,13 +158,13 @@ private struct DateScanner {
       }
     }
     guard hour <= 23, minute <= 59, second <= 60 else {
-      throw ParseError("is a time that does not exist")
+      throw ParseFailure("is a time that does not exist")
     }
     return hour * 3600 + minute * 60 + min(second, 59)
   }
 
   /// `Z`, `+03`, `+0300` or `+03:00` in seconds; nil without a zone.
-  private mutating func zoneOffset() throws(ParseError) -> Int? {
+  private mutating func zoneOffset() throws(ParseFailure) -> Int? {
     switch next {
     case UInt8(ascii: "Z"), UInt8(ascii: "z"):
       place += 1
@@ -176,39 +176,18 @@ private struct DateScanner {
       if next == UInt8(ascii: ":") { place += 1 }
       let minutes = isAtEnd ? 0 : try digits(2)
       guard hours <= 18, minutes <= 59 else {
-        throw ParseError("has a time zone that does not exist")
+        throw ParseFailure("has a time zone that does not exist")
       }
       return sign * (hours * 3600 + minutes * 60)
     default: return nil
     }
   }
 
-  mutating func integer() throws(ParseError) -> Int64 {
+  mutating func integer() throws(ParseFailure) -> Int64 {
     do {
-      return try DecimalFormat(decimalMark: .point).integer(
-        UnsafeBufferPointer(rebasing: bytes[place...]))
+      return try DecimalFormat(mark: .point).integer(UnsafeBufferPointer(rebasing: bytes[place...]))
     } catch {
-      throw ParseError("is not a count of ticks since 1970")
-    }
-  }
-}
-
-extension CivilDate {
-  /// Days since 1970-01-01; nil when there is no such day. Years 1 to 9999.
-  ///
-  /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
-  @inline(__always)
-  package static func days(year: Int, month: Int, day: Int) -> Int32? {
-    guard year >= 1, year <= 9999, month >= 1, month <= 12, day >= 1 else { return nil }
-    guard day <= 28 || day <= length(month, year) else { return nil }
-    return Int32(CivilDate(year: year, month: month, day: day).daysSinceEpoch)
-  }
-
-  private static func length(_ month: Int, _ year: Int) -> Int {
-    switch month {
-    case 4, 6, 9, 11: 30
-    case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
-    default: 31
+      throw ParseFailure("is not a count of ticks since 1970")
     }
   }
 }

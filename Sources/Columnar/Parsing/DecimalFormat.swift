@@ -10,11 +10,7 @@ package struct DecimalFormat: Sendable, Hashable, Codable {
   }
 
   package var mark: Mark
-
-  /// What is read when nothing is declared.
-  package static let automatic = DecimalFormat(decimalMark: .undeclared)
-
-  package init(decimalMark: Mark) { mark = decimalMark }
+  package init(mark: Mark = .undeclared) { self.mark = mark }
 }
 
 /// A decimal number as it was written: ±significand × 10^exponent, exactly.
@@ -27,24 +23,24 @@ struct DecimalText: Equatable {
 }
 
 extension DecimalFormat {
-  static let notANumber = ParseError("is not a number")
+  static let notANumber = ParseFailure("is not a number")
 
   /// The exact value at `scale`: `12.5` at scale 2 is 1250.
   ///
-  /// - Throws: ``ParseError`` for what is no number, may mean two numbers, has more decimals than
+  /// - Throws: ``ParseFailure`` for what is no number, may mean two numbers, has more decimals than
   ///   `scale` (trailing zeros do not count) or does not fit into 64 bits.
   package func minorUnits(
     _ text: UnsafeBufferPointer<UInt8>, scale: Int
-  ) throws(ParseError) -> Int64 {
+  ) throws(ParseFailure) -> Int64 {
     let number = try parse(text)
-    guard !number.isInexact else { throw ParseError("does not fit into 64 bits") }
+    guard !number.isInexact else { throw ParseFailure("does not fit into 64 bits") }
     guard number.significand != 0 else { return 0 }
     var magnitude = number.significand
     var shift = number.exponent + scale
     while shift < 0 {
       let (quotient, remainder) = magnitude.quotientAndRemainder(dividingBy: 10)
       guard remainder == 0 else {
-        throw ParseError(
+        throw ParseFailure(
           "has more than \(scale) decimals", hint: "declare more decimals for the column")
       }
       magnitude = quotient
@@ -52,16 +48,16 @@ extension DecimalFormat {
     }
     while shift > 0 {
       let (product, overflow) = magnitude.multipliedReportingOverflow(by: 10)
-      guard !overflow else { throw ParseError("does not fit into 64 bits") }
+      guard !overflow else { throw ParseFailure("does not fit into 64 bits") }
       magnitude = product
       shift -= 1
     }
-    guard magnitude <= UInt64(Int64.max) else { throw ParseError("does not fit into 64 bits") }
+    guard magnitude <= UInt64(Int64.max) else { throw ParseFailure("does not fit into 64 bits") }
     return number.isNegative ? -Int64(magnitude) : Int64(magnitude)
   }
 
   /// The nearest double (ties to even).
-  package func double(_ text: UnsafeBufferPointer<UInt8>) throws(ParseError) -> Double {
+  package func double(_ text: UnsafeBufferPointer<UInt8>) throws(ParseFailure) -> Double {
     let number = try parse(text)
     // Both factors are exact, so one rounding remains (Clinger 1990).
     if !number.isInexact, number.significand <= 1 << 53, abs(number.exponent) <= 22 {
@@ -72,17 +68,17 @@ extension DecimalFormat {
     }
     let canonical = try canonical(text)
     guard let value = Double(String(decoding: canonical, as: UTF8.self)), value.isFinite else {
-      throw ParseError("is too large for a number")
+      throw ParseFailure("is too large for a number")
     }
     return value
   }
 
   /// A whole number.
-  package func integer(_ text: UnsafeBufferPointer<UInt8>) throws(ParseError) -> Int64 {
+  package func integer(_ text: UnsafeBufferPointer<UInt8>) throws(ParseFailure) -> Int64 {
     do {
       return try minorUnits(text, scale: 0)
     } catch {
-      if error.reason.hasPrefix("has more") { throw ParseError("is not a whole number") }
+      if error.reason.hasPrefix("has more") { throw ParseFailure("is not a whole number") }
       throw error
     }
   }
@@ -95,7 +91,7 @@ extension DecimalFormat {
   // MARK: - From text to digits
 
   /// `-?[0-9]{1,18}(mark[0-9]+)?` directly; everything else through its canonical form.
-  func parse(_ text: UnsafeBufferPointer<UInt8>) throws(ParseError) -> DecimalText {
+  func parse(_ text: UnsafeBufferPointer<UInt8>) throws(ParseFailure) -> DecimalText {
     if let simple = simple(text) { return simple }
     return Self.digits(of: try canonical(text))
   }
@@ -184,7 +180,7 @@ extension DecimalFormat {
   }
 
   /// The number in ASCII with `.` as mark and without grouping: `-1234.5e6`.
-  func canonical(_ text: UnsafeBufferPointer<UInt8>) throws(ParseError) -> [UInt8] {
+  func canonical(_ text: UnsafeBufferPointer<UInt8>) throws(ParseFailure) -> [UInt8] {
     var reader = NumberReader(text)
     return try reader.canonical(mark)
   }

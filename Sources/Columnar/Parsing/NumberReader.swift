@@ -47,7 +47,7 @@ struct NumberReader {
     }
   }
 
-  mutating func canonical(_ mark: DecimalFormat.Mark) throws(ParseError) -> [UInt8] {
+  mutating func canonical(_ mark: DecimalFormat.Mark) throws(ParseFailure) -> [UInt8] {
     guard !isUnknown else { throw DecimalFormat.notANumber }
     let isNegative = try removeSign()
     let exponent = try removeExponent()
@@ -61,7 +61,7 @@ struct NumberReader {
   }
 
   /// Takes currency signs, one sign in front or behind, or parentheses off; whether it is negative.
-  private mutating func removeSign() throws(ParseError) -> Bool {
+  private mutating func removeSign() throws(ParseFailure) -> Bool {
     var isNegative = false
     var signs = 0
     var currencies = 0
@@ -92,7 +92,7 @@ struct NumberReader {
     return isNegative
   }
 
-  private mutating func removeExponent() throws(ParseError) -> Int? {
+  private mutating func removeExponent() throws(ParseFailure) -> Int? {
     guard let place = tokens.firstIndex(of: .exponent) else { return nil }
     var digits = tokens[(place + 1)...]
     var isNegative = false
@@ -111,7 +111,7 @@ struct NumberReader {
   }
 
   /// The digits before and behind the decimal mark.
-  private func split(_ mark: DecimalFormat.Mark) throws(ParseError) -> ([UInt8], [UInt8]) {
+  private func split(_ mark: DecimalFormat.Mark) throws(ParseFailure) -> ([UInt8], [UInt8]) {
     let place = try decimalPlace(mark)
     let whole = place.map { tokens[..<$0] } ?? tokens[...]
     let decimals = place.map { tokens[($0 + 1)...] } ?? []
@@ -124,7 +124,7 @@ struct NumberReader {
   }
 
   /// Where the decimal mark stands, nil for a whole number.
-  private func decimalPlace(_ mark: DecimalFormat.Mark) throws(ParseError) -> Int? {
+  private func decimalPlace(_ mark: DecimalFormat.Mark) throws(ParseFailure) -> Int? {
     func last(_ token: Token) -> Int? { tokens.lastIndex(of: token) }
     func times(_ token: Token) -> Int { tokens.count { $0 == token } }
     if let arabic = last(.arabicMark) { return arabic }
@@ -145,14 +145,14 @@ struct NumberReader {
       let decimals = tokens.count - place - 1
       let startsWithZero = tokens[0] == .digit(0x30)
       guard decimals == 3, (1...3).contains(place), !startsWithZero else { return place }
-      throw ParseError(
+      throw ParseFailure(
         "may mean thousands or decimals", hint: "declare whether `.` or `,` is the decimal mark")
     }
   }
 
   /// Digits without their grouping, which must be right: one kind of separator, three digits in the
   /// last group, two or three in those between (12,34,567 in India).
-  private func ungrouped(_ whole: ArraySlice<Token>) throws(ParseError) -> [UInt8] {
+  private func ungrouped(_ whole: ArraySlice<Token>) throws(ParseFailure) -> [UInt8] {
     var digits: [UInt8] = []
     var groups = [0]
     var separator: Token?

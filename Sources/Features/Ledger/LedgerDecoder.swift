@@ -32,36 +32,61 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
   private static var oldestAge: Int32 { 36_525 }
 
   /// Fills `block` with the rows of `batch`, column by column.
-  func decode(_ batch: RecordBatch, into block: RowBlock<Amount>) throws {
-    block.batch = batch
+  func decode(
+    _ batch: RecordBatch, into block: RowBlock<Amount>, _ scratch: DecodingScratch
+  ) throws {
+    // Texts and origins are looked at again when the block is folded.
+    if block.ids != nil || block.origins != nil { block.batch = batch }
+    scratch.reserve(batch.rows)
     block.counts.read = batch.rows + batch.rejected.count
-    let verdicts = block.verdicts
+    let verdicts = scratch.verdicts
     verdicts.update(repeating: .keep, count: batch.rows)
-    let days = batch.columns[positions.date].days(format.dateFormat)
+    let days = batch.columns[positions.date].parsedDays(format.dateFormat)
     let amounts = positions.amount.map { parse(batch.columns[$0], format, amountScale) }
 
-    hashIDs(batch.columns[positions.customerID], block)
-    for failure in days.failures where verdicts[failure.row] == .keep {
-      verdicts[failure.row] = failure.isMissing ? .missingDate : .unreadableDate
+    hashIDs(batch.columns[positions.customerID], scratch)
+    mark(days, missing: .missingDate, unreadable: .unreadableDate, verdicts)
+    if let amounts {
+      mark(amounts, missing: .missingAmount, unreadable: .unreadableAmount, verdicts)
+      markNotFinite(amounts, verdicts)
     }
-    for failure in amounts?.failures ?? [] where verdicts[failure.row] == .keep {
-      verdicts[failure.row] =
-        failure.isMissing
-        ? .missingAmount : failure.isNotFinite ? .notFiniteAmount : .unreadableAmount
-    }
-    markAges(days.values, block, rows: batch.rows)
-    markTypes(batch, block)
-    try markRefunds(amounts, batch, block)
+    block.oldest = markAges(days.values, scratch, rows: batch.rows)
+    markTypes(batch, scratch)
+    try markRefunds(amounts, batch, scratch)
     try currencies.check(positions.currency.map { batch.columns[$0] }, batch, format)
-    try fillChannels(batch, block)
-    setAside(batch, block, days: days.failures, amounts: amounts?.failures ?? [])
-    scatter(batch, block, amounts?.values, rates: rateByRow(batch))
+    try fillChannels(batch, scratch)
+    setAside(batch, block, scratch, days: days.failures, amounts: amounts?.failures ?? [])
+    scatter(batch, block, scratch, amounts?.values, rates: rateByRow(batch))
+  }
+
+  private func mark<Value>(
+    _ column: ParsedColumn<Value>, missing: RowVerdict, unreadable: RowVerdict,
+    _ verdicts: UnsafeMutablePointer<RowVerdict>
+  ) {
+    for failure in column.failures where verdicts[failure.row] == .keep {
+      verdicts[failure.row] = unreadable
+    }
+    guard let validity = column.validity else { return }
+    for row in 0..<validity.count where !validity[row] && verdicts[row] == .keep {
+      verdicts[row] = missing
+    }
+  }
+
+  private func markNotFinite(
+    _ amounts: ParsedColumn<Amount>, _ verdicts: UnsafeMutablePointer<RowVerdict>
+  ) {
+    guard let doubles = amounts.values as? Buffer<Double> else { return }
+    for row in 0..<doubles.count where !doubles.base[row].isFinite && verdicts[row] == .keep {
+      verdicts[row] = .notFiniteAmount
+    }
   }
 
   /// Ages, and the rows outside the window.
-  private func markAges(_ days: Buffer<Int32>, _ block: RowBlock<Amount>, rows: Int) {
-    let verdicts = block.verdicts
-    let ages = block.ages
+  private func markAges(
+    _ days: Buffer<Int32>, _ scratch: DecodingScratch, rows: Int
+  ) -> Int32 {
+    let verdicts = scratch.verdicts
+    let ages = scratch.ages
     var oldest: Int32 = -1
     let values = days.values
     for row in 0..<rows {
@@ -76,40 +101,41 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
         oldest = age
       }
     }
-    block.oldest = oldest
+    return oldest
   }
 
   private func markRefunds(
-    _ amounts: ParsedColumn<Amount>?, _ batch: RecordBatch, _ block: RowBlock<Amount>
+    _ amounts: ParsedColumn<Amount>?, _ batch: RecordBatch, _ scratch: DecodingScratch
   ) throws {
     guard format.negative == .refund, format.refunds != .net, let amounts else { return }
     for row in 0..<batch.rows
-    where block.verdicts[row] == .keep && amounts.values[row].isNegative {
+    where scratch.verdicts[row] == .keep && amounts.values[row].isNegative {
       guard format.refunds == .drop else {
         throw InputError(
           .badData, "a refund (negative amount), refused by refunds = \"error\"",
           file: batch.origin.file, line: batch.origin.place(of: row), column: format.amount,
           hint: "use refunds = \"net\" or \"drop\"")
       }
-      block.verdicts[row] = .refund
+      scratch.verdicts[row] = .refund
     }
   }
 
-  private func markTypes(_ batch: RecordBatch, _ block: RowBlock<Amount>) {
+  private func markTypes(_ batch: RecordBatch, _ scratch: DecodingScratch) {
     guard let keeps = typeFilter(batch) else { return }
-    for row in 0..<batch.rows where block.verdicts[row] == .keep && !keeps(row) {
-      block.verdicts[row] = .excludedType
+    for row in 0..<batch.rows where scratch.verdicts[row] == .keep && !keeps(row) {
+      scratch.verdicts[row] = .excludedType
     }
   }
 
   /// Groups the kept rows by partition, so that folding reads each partition's rows in one run.
   private func scatter(
-    _ batch: RecordBatch, _ block: RowBlock<Amount>, _ amounts: Buffer<Amount>?,
+    _ batch: RecordBatch, _ block: RowBlock<Amount>, _ scratch: DecodingScratch,
+    _ amounts: Buffer<Amount>?,
     rates: ((Amount, Int) -> Amount)?
   ) {
     let rows = batch.rows
     let (verdicts, hashes, ages, channels) =
-      (block.verdicts, block.hashes, block.ages, block.channels)
+      (scratch.verdicts, scratch.hashes, scratch.ages, scratch.channels)
     let shift = UInt64(64 - partitionBits)
     var cursor = [Int](repeating: 0, count: 1 << partitionBits)
     for row in 0..<rows where verdicts[row] == .keep { cursor[Int(hashes[row] >> shift)] += 1 }
@@ -117,7 +143,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     for partition in cursor.indices { cursor[partition] = block.starts[partition] }
 
     let idColumn = batch.columns[positions.customerID]
-    let keys = integerKeys(idColumn, block)
+    let keys = integerKeys(idColumn, scratch)
     let countsRefunds = format.negative == .refund
     let hasChannels = positions.channel != nil
     cursor.withUnsafeMutableBufferPointer { cursor in
@@ -163,9 +189,9 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     }
   }
 
-  private func hashIDs(_ column: Column, _ block: RowBlock<Amount>) {
-    let hashes = block.hashes
-    let verdicts = block.verdicts
+  private func hashIDs(_ column: Column, _ scratch: DecodingScratch) {
+    let hashes = scratch.hashes
+    let verdicts = scratch.verdicts
     switch column.values {
     case .int64(let ids):
       let ids = ids.values
@@ -195,16 +221,16 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
   }
 
   /// The key of each row's record: the id itself for integers, its hash for texts.
-  private func integerKeys(_ column: Column, _ block: RowBlock<Amount>) -> UnsafePointer<UInt64> {
+  private func integerKeys(_ column: Column, _ scratch: DecodingScratch) -> UnsafePointer<UInt64> {
     switch column.values {
     case .int64(let ids):
       // Same bits, read as unsigned.
       return UnsafeRawPointer(ids.base).assumingMemoryBound(to: UInt64.self)
     case .int32(let ids):
       let ids = ids.values
-      for row in ids.indices { block.keys[row] = UInt64(bitPattern: Int64(ids[row])) }
-      return UnsafePointer(block.keys)
-    default: return UnsafePointer(block.hashes)
+      for row in ids.indices { scratch.keys[row] = UInt64(bitPattern: Int64(ids[row])) }
+      return UnsafePointer(scratch.keys)
+    default: return UnsafePointer(scratch.hashes)
     }
   }
 
@@ -240,7 +266,8 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
 
   /// Counts and describes every row that is not kept, in row order.
   private func setAside(
-    _ batch: RecordBatch, _ block: RowBlock<Amount>, days: [ParseFailure], amounts: [ParseFailure]
+    _ batch: RecordBatch, _ block: RowBlock<Amount>, _ scratch: DecodingScratch,
+    days: [ConversionFailure], amounts: [ConversionFailure]
   ) {
     for row in batch.rejected {
       block.counts.quarantined[.wrongFieldCount, default: 0] += 1
@@ -250,8 +277,8 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
           value: row.text, customerID: nil))
     }
     var (day, amount) = (0, 0)
-    for row in 0..<batch.rows where block.verdicts[row] != .keep {
-      let verdict = block.verdicts[row]
+    for row in 0..<batch.rows where scratch.verdicts[row] != .keep {
+      let verdict = scratch.verdicts[row]
       if let excluded = verdict.exclusion {
         block.counts.excluded[excluded, default: 0] += 1
         continue
@@ -262,9 +289,12 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
       let (column, value): (String?, String?) =
         switch verdict {
         case .missingCustomerID: (format.customerID, nil)
-        case .missingDate, .unreadableDate: (format.date, days[day].text)
+        case .missingDate: (format.date, nil)
+        case .unreadableDate: (format.date, days[day].text)
+        case .missingAmount: (format.amount, nil)
+        case .notFiniteAmount: (format.amount, "not finite")
         case .futureDate, .ancientDate:
-          (format.date, CivilDate(daysSinceEpoch: Int(asOf) - Int(block.ages[row])).description)
+          (format.date, CivilDate.text(asOf &- scratch.ages[row]))
         default: (format.amount, amounts[amount].text)
         }
       block.counts.quarantined[reason, default: 0] += 1
@@ -278,10 +308,10 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
 
   // MARK: - Optional columns
 
-  private func fillChannels(_ batch: RecordBatch, _ block: RowBlock<Amount>) throws {
+  private func fillChannels(_ batch: RecordBatch, _ scratch: DecodingScratch) throws {
     guard let position = positions.channel else { return }
     let column = batch.columns[position]
-    let channels = block.channels
+    let channels = scratch.channels
     switch column.values {
     case .dictionary(let codes, let texts):
       let lookup = try (0..<texts.count).map { try self.channels.code(of: texts.text($0)) }

@@ -17,8 +17,11 @@ package struct LedgerFold: Sendable {
   package let features: FeatureSelection
   package let workers: Workers
 
-  /// Pieces decoded in one round. Enough that threads rarely wait for the slowest one.
-  private static let piecesPerRound = 8
+  /// Pieces decoded in one round: enough that threads rarely wait for the slowest one, few enough
+  /// that two rounds of rows stay small.
+  private var piecesPerRound: Int { max(4, 2 * workers.threads) }
+  /// Rows decoded and grouped at once, in a core's cache.
+  private static let batchRows = 131_072
 
   package init(format: LedgerFormat, asOf: Int32, features: FeatureSelection, workers: Workers) {
     self.format = format
@@ -49,19 +52,15 @@ package struct LedgerFold: Sendable {
       return try fold(source, positions, scale: scale, parse: Self.parseMinor, progress, quarantine)
     default:
       let scale = format.amountScale ?? 0
-      return try fold(source, positions, scale: scale, parse: Self.parseInteger, progress, quarantine)
+      return try fold(source, positions, scale: scale, parse: Self.parseMinor, progress, quarantine)
     }
   }
 
   private static let parseDouble: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Double> = {
-    column, format, _ in column.finiteDoubles(format.decimalFormat)
+    column, format, _ in column.parsedDoubles(format.decimalFormat)
   }
   private static let parseMinor: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Int64> = {
-    column, format, scale in column.minorUnits(format.decimalFormat, scale: scale)
-  }
-  /// Integers are minor units already, whatever the scale says about their meaning.
-  private static let parseInteger: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Int64> = {
-    column, format, _ in column.minorUnits(format.decimalFormat, scale: 0)
+    column, format, scale in column.parsedMinorUnits(format.decimalFormat, scale: scale)
   }
 
   /// Finds the columns that the format names and the features need.
@@ -130,15 +129,21 @@ package struct LedgerFold: Sendable {
       let (current, previous) = (pieces, decoded)
       let width = features.needsChannels ? channels.names.count : 0
       let wordCount = words
-      let slots = Mutex<[RowBlock<Amount>?]>(Array(repeating: nil, count: current.count))
+      let slots = Mutex<[[RowBlock<Amount>]]>(Array(repeating: [], count: current.count))
       let upcoming = Mutex<[Piece]>([])
       nonisolated(unsafe) let reader = source
-      try workers.forEach(current.count + 1 + partitions.count) { task in
+      try workers.forEach(
+        current.count + 1 + partitions.count, scratch: { DecodingScratch() }
+      ) { scratch, task in
         if task < current.count {
-          let batch = try current[task].decode()
-          let block = pool.take(rows: batch.rows)
-          try decoder.decode(batch, into: block)
-          slots.withLock { $0[task] = block }
+          var blocks: [RowBlock<Amount>] = []
+          try current[task].forEachBatch(rows: Self.batchRows) { batch in
+            let block = pool.take(rows: batch.rows)
+            try decoder.decode(batch, into: block, scratch)
+            blocks.append(block)
+          }
+          let decoded = blocks
+          slots.withLock { $0[task] = decoded }
         } else if task == current.count {
           let next = current.isEmpty ? [] : try cut(reader, positions)
           upcoming.withLock { $0 = next }
@@ -153,7 +158,7 @@ package struct LedgerFold: Sendable {
       }
       try duplicates?.settle(previous, counts: &counts, format: format, quarantine: quarantine)
       for block in previous { pool.give(block) }
-      decoded = slots.withLock { $0.map { $0! } }
+      decoded = slots.withLock { $0.flatMap { $0 } }
       pieces = upcoming.withLock { $0 }
       for block in decoded {
         counts.add(block.counts)
@@ -196,7 +201,7 @@ package struct LedgerFold: Sendable {
 
   private func cut(_ source: any Source, _ positions: LedgerColumnPositions) throws -> [Piece] {
     var pieces: [Piece] = []
-    while pieces.count < Self.piecesPerRound, let piece = try source.next(columns: positions.asked) {
+    while pieces.count < piecesPerRound, let piece = try source.next(columns: positions.asked) {
       pieces.append(piece)
     }
     return pieces

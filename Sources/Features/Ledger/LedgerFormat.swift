@@ -12,8 +12,8 @@ package struct LedgerFormat: Sendable, Equatable {
   /// Names one transaction; only looked at when duplicates are dropped or refused.
   package var transactionID: String?
 
-  package var dateFormat = DateFormat.automatic
-  package var decimalFormat = DecimalFormat.automatic
+  package var dateFormat = DateFormat.iso
+  package var decimalFormat = DecimalFormat()
   /// Digits kept after the decimal mark of text amounts: the minor unit. More digits in a file are
   /// an error, never rounded away. Nil: 4 for text, 0 for integers (already minor units).
   package var amountScale: Int?

@@ -12,15 +12,9 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
   private(set) var ids: UnsafeMutablePointer<TextReference>?
   /// Beside `rows` when duplicates matter: where each row came from, and its fingerprint.
   private(set) var origins: UnsafeMutablePointer<DuplicateKey>?
-  // One entry a row of the batch, before they are grouped.
-  private(set) var verdicts: UnsafeMutablePointer<RowVerdict>
-  private(set) var hashes: UnsafeMutablePointer<UInt64>
-  /// Only written for 32-bit ids, which need widening.
-  private(set) var keys: UnsafeMutablePointer<UInt64>
-  private(set) var ages: UnsafeMutablePointer<Int32>
-  private(set) var channels: UnsafeMutablePointer<UInt16>
   private var capacity: Int
 
+  /// Kept while text ids or the origins of rows are needed.
   var batch: RecordBatch?
   var quarantined: [QuarantinedRow] = []
   var counts = LedgerCounts()
@@ -29,30 +23,15 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
 
   init(capacity: Int, hasText: Bool, hasOrigins: Bool) {
     self.capacity = capacity
-    rows = Self.memory(capacity)
-    verdicts = Self.memory(capacity)
-    hashes = Self.memory(capacity)
-    keys = Self.memory(capacity)
-    ages = Self.memory(capacity)
-    channels = Self.memory(capacity)
-    ids = hasText ? Self.memory(capacity) : nil
-    origins = hasOrigins ? Self.memory(capacity) : nil
+    rows = LargeMemory.allocate(capacity)
+    ids = hasText ? LargeMemory.allocate(capacity) : nil
+    origins = hasOrigins ? LargeMemory.allocate(capacity) : nil
   }
 
   deinit { release() }
 
-  private static func memory<Element>(_ count: Int) -> UnsafeMutablePointer<Element> {
-    LargeMemory.allocate(bytes: count * MemoryLayout<Element>.stride)
-      .bindMemory(to: Element.self, capacity: count)
-  }
-
   private func release() {
     rows.deallocate()
-    verdicts.deallocate()
-    hashes.deallocate()
-    keys.deallocate()
-    ages.deallocate()
-    channels.deallocate()
     ids?.deallocate()
     origins?.deallocate()
   }
@@ -62,14 +41,9 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
     if count > capacity {
       release()
       capacity = count
-      rows = Self.memory(count)
-      verdicts = Self.memory(count)
-      hashes = Self.memory(count)
-      keys = Self.memory(count)
-      ages = Self.memory(count)
-      channels = Self.memory(count)
-      if ids != nil { ids = Self.memory(count) }
-      if origins != nil { origins = Self.memory(count) }
+      rows = LargeMemory.allocate(count)
+      if ids != nil { ids = LargeMemory.allocate(count) }
+      if origins != nil { origins = LargeMemory.allocate(count) }
     }
     starts = []
     quarantined = []
@@ -82,6 +56,46 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
     starts = [0]
     starts.reserveCapacity(counts.count + 1)
     for count in counts { starts.append(starts.last! + count) }
+  }
+}
+
+/// One entry a row of a batch, while a thread decodes it.
+final class DecodingScratch {
+  private(set) var verdicts: UnsafeMutablePointer<RowVerdict>
+  private(set) var hashes: UnsafeMutablePointer<UInt64>
+  /// Only written for 32-bit ids, which need widening.
+  private(set) var keys: UnsafeMutablePointer<UInt64>
+  private(set) var ages: UnsafeMutablePointer<Int32>
+  private(set) var channels: UnsafeMutablePointer<UInt16>
+  private var capacity = 1
+
+  init() {
+    verdicts = LargeMemory.allocate(1)
+    hashes = LargeMemory.allocate(1)
+    keys = LargeMemory.allocate(1)
+    ages = LargeMemory.allocate(1)
+    channels = LargeMemory.allocate(1)
+  }
+
+  deinit { release() }
+
+  private func release() {
+    verdicts.deallocate()
+    hashes.deallocate()
+    keys.deallocate()
+    ages.deallocate()
+    channels.deallocate()
+  }
+
+  func reserve(_ count: Int) {
+    guard count > capacity else { return }
+    release()
+    capacity = count
+    verdicts = LargeMemory.allocate(count)
+    hashes = LargeMemory.allocate(count)
+    keys = LargeMemory.allocate(count)
+    ages = LargeMemory.allocate(count)
+    channels = LargeMemory.allocate(count)
   }
 }
 

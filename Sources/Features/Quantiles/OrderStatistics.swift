@@ -147,6 +147,30 @@ package struct KeyHistogram {
     return Array(parts.joined())
   }
 
+  /// A value with how many lie below it and how many equal it.
+  package struct Block {
+    package let value: Double
+    package let below: Int
+    package let equal: Int
+  }
+
+  /// The blocks of equal values at `ranks`.
+  package func blocks(at ranks: [Int], workers: Workers) throws -> [Block] {
+    let candidates = try candidates(for: ranks, workers: workers)
+    let values = select(ranks, among: candidates)
+    return zip(ranks, values).map { rank, value in
+      let key = OrderStatistics.key(value)
+      let (bin, belowBin) = bin(of: rank)
+      var below = belowBin
+      var equal = 0
+      for candidate in candidates where Int(candidate >> 48) == bin {
+        below += candidate < key ? 1 : 0
+        equal += candidate == key ? 1 : 0
+      }
+      return Block(value: value, below: below, equal: equal)
+    }
+  }
+
   package func select(_ ranks: [Int], among candidates: [UInt64]) -> [Double] {
     candidates.withUnsafeBufferPointer { candidates in
       var found: [Int: Double] = [:]
@@ -154,8 +178,7 @@ package struct KeyHistogram {
       return ranks.map { rank in
         if let value = found[rank] { return value }
         let (bin, below) = bin(of: rank)
-        let key = scratch.select(
-          rank: rank - below, of: candidates, prefix: UInt64(bin), prefixBits: 16)
+        let key = scratch.select(rank: rank - below, of: candidates, bin: bin)
         let value = OrderStatistics.value(key)
         found[rank] = value
         return value
@@ -169,13 +192,18 @@ package struct SelectionScratch {
   private var counts = [UInt32](repeating: 0, count: 1 << 16)
   private var isWanted = [Bool](repeating: false, count: 1 << 16)
   private var candidates: [UInt64] = []
+  /// The sorted keys around the rank looked up last, so that its neighbours cost nothing: those of
+  /// ranks from `narrowedStart` on in bin `narrowedBin`.
   private var narrowed: [UInt64] = []
+  private var narrowedStart = 0
+  private var narrowedBin: Int?
 
   package init() {}
 
   /// The values at `ranks` of all `keys`.
   mutating func select(_ ranks: [Int], from keys: UnsafeBufferPointer<UInt64>) -> [Double] {
     precondition(keys.count <= Int(UInt32.max))
+    narrowedBin = nil
     counts.withUnsafeMutableBufferPointer { counts in
       counts.update(repeating: 0)
       for key in keys { counts[Int(key >> 48)] += 1 }
@@ -200,40 +228,43 @@ package struct SelectionScratch {
     let values = gathered.withUnsafeBufferPointer { gathered in
       places.map {
         OrderStatistics.value(
-          select(rank: $0.rank, of: gathered, prefix: UInt64($0.bin), prefixBits: 16))
+          select(rank: $0.rank, of: gathered, bin: $0.bin))
       }
     }
     candidates = gathered
     return values
   }
 
-  /// The key at `rank` among those of `keys` that start with the `prefixBits` bits `prefix`.
+  /// The key at `rank` among those of `keys` whose leading 16 bits are `bin`; all calls until the next
+  /// `select(_:from:)` are about the same keys.
   ///
   /// Narrows by 16 bits at a time; a few thousand keys are sorted instead.
   mutating func select(
-    rank: Int, of keys: UnsafeBufferPointer<UInt64>, prefix: UInt64, prefixBits: Int
+    rank: Int, of keys: UnsafeBufferPointer<UInt64>, bin: Int
   ) -> UInt64 {
-    var rank = rank
-    var prefix = prefix
-    var prefixBits = prefixBits
+    if bin == narrowedBin, narrowed.indices.contains(rank - narrowedStart) {
+      return narrowed[rank - narrowedStart]
+    }
+    var prefix = UInt64(bin)
+    var shift: UInt64 = 48
+    var start = 0
     narrowed.removeAll(keepingCapacity: true)
-    for key in keys where key >> UInt64(64 - prefixBits) == prefix { narrowed.append(key) }
-    while narrowed.count > 2_048 && prefixBits < 64 {
-      let shift = UInt64(64 - prefixBits - 16)
+    for key in keys where key >> shift == prefix { narrowed.append(key) }
+    while narrowed.count > 2_048 && shift > 0 {
+      shift -= 16
       var next = [UInt32](repeating: 0, count: 1 << 16)
       for key in narrowed { next[Int(truncatingIfNeeded: key >> shift) & 0xffff] += 1 }
-      var bin = 0
-      while rank >= Int(next[bin]) {
-        rank -= Int(next[bin])
-        bin += 1
+      var digit = 0
+      while rank - start >= Int(next[digit]) {
+        start += Int(next[digit])
+        digit += 1
       }
-      prefix = prefix << 16 | UInt64(bin)
-      prefixBits += 16
-      let wanted = prefix
-      narrowed.removeAll { $0 >> shift != wanted }
+      prefix = prefix << 16 | UInt64(digit)
+      narrowed.removeAll { $0 >> shift != prefix }
     }
-    if prefixBits == 64 { return prefix }
-    narrowed.sort()
-    return narrowed[rank]
+    if shift > 0 { narrowed.sort() }
+    narrowedStart = start
+    narrowedBin = bin
+    return narrowed[rank - start]
   }
 }

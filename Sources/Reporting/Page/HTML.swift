@@ -29,8 +29,10 @@ struct HTML: ExpressibleByStringInterpolation, Sendable {
   /// The body of a `<script>` or `<style>`: ours, or JSON that was escaped as JSON.
   static func verbatim(_ text: String) -> HTML { HTML(unescaped: text) }
 
-  /// A number for scripts to read, exact.
-  static func value(_ number: Double) -> HTML { HTML(unescaped: "\(number)") }
+  /// A number for scripts to read, exact; 0 for what is none.
+  static func value(_ number: Double) -> HTML {
+    HTML(unescaped: number.isFinite ? "\(number)" : "0")
+  }
 
   private static func escaped(_ data: String) -> String {
     var text = ""

@@ -1,47 +1,29 @@
 import Foundation
 
 /// JSON that may stand in a `<script type="application/json">`: nothing in it can end the element.
-enum JSON {
-  case text(String)
-  case number(Double)
-  case bool(Bool)
-  case base64([UInt8])
-  case array([JSON])
-  case object([(key: String, value: JSON)])
+struct JSON: Sendable {
+  let serialized: String
 
-  func serialized() -> String {
-    var text = ""
-    write(to: &text)
-    return text
+  static func text(_ value: String) -> JSON { JSON(serialized: quoted(value)) }
+  static func count(_ value: Int) -> JSON { JSON(serialized: String(value)) }
+  static func bool(_ value: Bool) -> JSON { JSON(serialized: value ? "true" : "false") }
+
+  static func base64(_ bytes: [UInt8]) -> JSON {
+    JSON(serialized: "\"\(Data(bytes).base64EncodedString())\"")
   }
 
-  private func write(to text: inout String) {
-    switch self {
-    case .text(let value): Self.write(value, to: &text)
-    case .number(let value): text += value == value.rounded() ? "\(Int(value))" : "\(value)"
-    case .bool(let value): text += value ? "true" : "false"
-    case .base64(let bytes): text += "\"\(Data(bytes).base64EncodedString())\""
-    case .array(let values):
-      text += "["
-      for (index, value) in values.enumerated() {
-        if index > 0 { text += "," }
-        value.write(to: &text)
-      }
-      text += "]"
-    case .object(let fields):
-      text += "{"
-      for (index, field) in fields.enumerated() {
-        if index > 0 { text += "," }
-        Self.write(field.key, to: &text)
-        text += ":"
-        field.value.write(to: &text)
-      }
-      text += "}"
-    }
+  static func array(_ values: [JSON]) -> JSON {
+    JSON(serialized: "[\(values.map(\.serialized).joined(separator: ","))]")
   }
 
-  private static func write(_ value: String, to text: inout String) {
-    text += "\""
+  /// Members stay in their order.
+  static func object(_ members: [(key: String, value: JSON)]) -> JSON {
+    let texts = members.map { "\(quoted($0.key)):\($0.value.serialized)" }
+    return JSON(serialized: "{\(texts.joined(separator: ","))}")
+  }
+
+  private static func quoted(_ value: String) -> String {
+    var text = "\""
     for scalar in value.unicodeScalars {
       switch scalar {
       case "\"": text += "\\\""
@@ -52,6 +34,6 @@ enum JSON {
       default: text.unicodeScalars.append(scalar)
       }
     }
-    text += "\""
+    return text + "\""
   }
 }

@@ -16,7 +16,7 @@ struct LinearScale {
   /// Values outside the range stay at its end.
   subscript(value: Double) -> Double {
     let width = values.upperBound - values.lowerBound
-    guard width > 0, value.isFinite else { return pixels.lowerBound }
+    guard width > 0, width.isFinite, value.isFinite else { return pixels.lowerBound }
     let share = min(max((value - values.lowerBound) / width, 0), 1)
     let length = pixels.upperBound - pixels.lowerBound
     return isUpward ? pixels.upperBound - share * length : pixels.lowerBound + share * length

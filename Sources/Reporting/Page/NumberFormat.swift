@@ -44,7 +44,17 @@ struct NumberFormat {
 
   /// 0.123 → "12.3 %" as the language sets it.
   func percent(_ share: Double, _ places: Int = 1) -> String {
-    language.percent(decimal(share * 100, places))
+    let number = decimal(share * 100, places)
+    guard number.hasPrefix("−") else { return language.percent(number) }
+    // "−%12", not "%−12".
+    return "−" + language.percent(String(number.dropFirst()))
+  }
+
+  /// As `percent`, with its sign also when positive.
+  func signedPercent(_ share: Double, _ places: Int = 1) -> String {
+    let number = signed(share * 100, places)
+    guard let sign = number.first, sign == "+" || sign == "−" else { return percent(share, places) }
+    return String(sign) + language.percent(String(number.dropFirst()))
   }
 
   /// With its sign, also when positive.

@@ -112,12 +112,15 @@
   }
 
   // ---- Canvas ---------------------------------------------------------------------------------
-  const canvas = $('canvas'), stage = $('stage'), tip = $('tip'), context = canvas.getContext('2d');
+  // Axes, density and points are painted once per view; what follows the mouse is laid over them.
+  const canvas = $('canvas'), stage = $('stage'), tip = $('tip');
+  const picture = document.createElement('canvas'), context = picture.getContext('2d');
+  const overlay = canvas.getContext('2d');
   const margin = { left: 62, right: 14, top: 12, bottom: 46 };
   let width = 0, height = 0, ratio = 1, colours = [], paint = {};
   const hidden = new Uint8Array(segments.length);
   const screenX = new Float32Array(n), screenY = new Float32Array(n);
-  let selected = null, lasso = null, focused = -1, mode = 'both', frame = 0;
+  let selected = null, lasso = null, focused = -1, mode = 'both', frame = 0, stale = false;
 
   const plotWidth = () => width - margin.left - margin.right;
   const plotHeight = () => height - margin.top - margin.bottom;
@@ -171,7 +174,11 @@
   });
   const rgb = colour => [1, 3, 5].map(i => parseInt(colour.substr(i, 2), 16));
 
-  function drawDensity() {
+  /** Cell → [customers, red, green, blue] of the segments shown, as customers mix them. */
+  let mixture, mixtureKey;
+  function mixDensity() {
+    const key = hidden.join() + colours.join();
+    if (key === mixtureKey) return mixture;
     const totals = new Map();
     density.forEach((grid, label) => {
       if (hidden[label]) return;
@@ -183,6 +190,12 @@
         sum[0] += count; sum[1] += r * count; sum[2] += g * count; sum[3] += b * count;
       }
     });
+    mixtureKey = key;
+    return mixture = totals;
+  }
+
+  function drawDensity() {
+    const totals = mixDensity();
     let most = 1;
     for (const sum of totals.values()) most = Math.max(most, sum[0]);
     const lowest = mode === 'both' ? 0.05 : 0.12, highest = mode === 'both' ? 0.5 : 0.95;
@@ -204,12 +217,13 @@
     ratio = Math.min(devicePixelRatio || 1, 3);
     width = box.width;
     height = box.height;
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
+    canvas.width = picture.width = Math.round(width * ratio);
+    canvas.height = picture.height = Math.round(height * ratio);
     margin.left = width < 500 ? 54 : 62;
     redraw();
   }
-  function redraw() { cancelAnimationFrame(frame); frame = requestAnimationFrame(draw); }
+  function refresh() { cancelAnimationFrame(frame); frame = requestAnimationFrame(draw); }
+  function redraw() { stale = true; refresh(); }
 
   function drawAxes() {
     context.font = '12px ' + getComputedStyle(document.body).fontFamily;
@@ -251,6 +265,37 @@
   }
 
   function draw() {
+    if (stale) paintPicture();
+    stale = false;
+    overlay.setTransform(1, 0, 0, 1, 0, 0);
+    overlay.drawImage(picture, 0, 0);
+    overlay.setTransform(ratio, 0, 0, ratio, 0, 0);
+    overlay.save();
+    overlay.beginPath();
+    overlay.rect(margin.left, margin.top, plotWidth(), plotHeight());
+    overlay.clip();
+    if (focused >= 0) {
+      overlay.lineWidth = 2;
+      overlay.strokeStyle = paint.ink;
+      overlay.fillStyle = colourOf(labels[focused]);
+      trace(overlay, shapeOf(labels[focused]), screenX[focused], screenY[focused], 5.5);
+      overlay.fill();
+      overlay.stroke();
+    }
+    if (lasso && lasso.length > 1) {
+      overlay.lineWidth = 1.5;
+      overlay.strokeStyle = overlay.fillStyle = paint.accent;
+      overlay.beginPath();
+      for (const [x, y] of lasso) overlay.lineTo(x, y);
+      overlay.closePath();
+      overlay.stroke();
+      overlay.globalAlpha = 0.08;
+      overlay.fill();
+    }
+    overlay.restore();
+  }
+
+  function paintPicture() {
     readColours();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.fillStyle = paint.paper;
@@ -278,26 +323,6 @@
         const image = (selected && !selected[i] ? faint : sprites)[labels[i]], side = image.width / ratio;
         context.drawImage(image, screenX[i] - side / 2, screenY[i] - side / 2, side, side);
       }
-    }
-    if (focused >= 0) {
-      context.lineWidth = 2;
-      context.strokeStyle = paint.ink;
-      context.fillStyle = colourOf(labels[focused]);
-      trace(context, shapeOf(labels[focused]), screenX[focused], screenY[focused], 5.5);
-      context.fill();
-      context.stroke();
-    }
-    if (lasso && lasso.length > 1) {
-      context.lineWidth = 1.5;
-      context.strokeStyle = paint.accent;
-      context.beginPath();
-      lasso.forEach(([x, y], i) => i ? context.lineTo(x, y) : context.moveTo(x, y));
-      context.closePath();
-      context.stroke();
-      context.globalAlpha = 0.08;
-      context.fillStyle = paint.accent;
-      context.fill();
-      context.globalAlpha = 1;
     }
     context.restore();
     indexPoints();
@@ -361,7 +386,7 @@
       tip.style.left = Math.max(left, 0) + 'px';
       tip.style.top = Math.min(Math.max(y - tip.offsetHeight / 2, 0), height - tip.offsetHeight) + 'px';
     }
-    redraw();
+    refresh();
   }
 
   // ---- Zoom, pan, select --------------------------------------------------------------------------
@@ -392,7 +417,7 @@
     if (!before) { focus(inside(px, py) ? pick(px, py, 12) : -1); return; }
     if (lasso) {
       lasso.push([px, py]);
-      redraw();
+      refresh();
     } else if (pointers.size === 2) {
       const [other] = [...pointers].filter(([id]) => id !== event.pointerId).map(([, p]) => p);
       const spread = p => Math.hypot(p[0] - other[0], p[1] - other[1]);
@@ -569,7 +594,7 @@
   addEventListener('themechange', redraw);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
   let theme;
-  addEventListener('beforeprint', () => { theme = root.dataset.theme; root.dataset.theme = 'light'; draw(); });
+  addEventListener('beforeprint', () => { theme = root.dataset.theme; root.dataset.theme = 'light'; stale = true; draw(); });
   addEventListener('afterprint', () => { if (theme) root.dataset.theme = theme; else delete root.dataset.theme; redraw(); });
   resize();
 })();

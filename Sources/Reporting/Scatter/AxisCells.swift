@@ -31,7 +31,7 @@ struct AxisExtent {
 /// Cells have equal width on the axis' default scale. Counts (whole values) get edges half-way
 /// between whole numbers, so that 1, 2, 3 … fill the picture instead of standing as stripes.
 struct AxisCells {
-  static let most = 256
+  static let fewest = 32
 
   /// Signed logarithm sign(v)·ln(1 + |v|) by default: a heavy tail would hide everybody else.
   let isLogarithmic: Bool
@@ -39,7 +39,13 @@ struct AxisCells {
   /// Rising; cell i is `edges[i] ..< edges[i + 1]`, the last one closed.
   let edges: [Double]
 
-  init(_ extent: AxisExtent) {
+  /// Cells of an axis at most: as many as a megabyte or so of page can hold for all segments, even
+  /// where every segment is everywhere.
+  static func most(segments: Int) -> Int {
+    min(max(Int((500_000 / Double(max(segments, 1))).squareRoot()), 96), 256)
+  }
+
+  init(_ extent: AxisExtent, segments: Int = 1) {
     self.extent = extent
     guard extent.count > 0 else {
       isLogarithmic = false
@@ -60,10 +66,14 @@ struct AxisCells {
       low -= margin
       high += margin
     }
+    // About nine customers a cell were they spread evenly: fewer would show noise, not density.
+    let cells = min(
+      max(Int(Double(extent.count).squareRoot() / 3), Self.fewest),
+      Self.most(segments: segments))
     let start = Self.scaled(low, isLogarithmic)
-    let step = (Self.scaled(high, isLogarithmic) - start) / Double(Self.most)
+    let step = (Self.scaled(high, isLogarithmic) - start) / Double(cells)
     var edges = [low]
-    for cell in 1..<Self.most {
+    for cell in 1..<cells {
       var edge = Self.unscaled(start + step * Double(cell), isLogarithmic)
       if extent.isWhole { edge = edge.rounded(.down) + 0.5 }
       if edge > edges[edges.count - 1], edge < high { edges.append(edge) }
@@ -87,11 +97,14 @@ struct AxisCells {
   /// The cell of a value inside the extent.
   @inline(__always)
   static func cell(of value: Double, _ edges: UnsafePointer<Double>, cells: Int) -> Int {
+    // A binary search whose steps hang on the number of cells alone: a conditional move instead of
+    // a branch that is wrong every second time.
     var low = 0
-    var high = cells
-    while high - low > 1 {
-      let middle = (low + high) >> 1
-      if edges[middle] <= value { low = middle } else { high = middle }
+    var length = cells
+    while length > 1 {
+      let half = length >> 1
+      low = edges[low + half] <= value ? low + half : low
+      length -= half
     }
     return low
   }

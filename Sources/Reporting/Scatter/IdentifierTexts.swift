@@ -108,14 +108,17 @@ struct IdentifierHash: Sendable {
     let mix = CounterBasedRandom.mix
     var hash = key &+ UInt64(text.count)
     var position = 0
-    while position < text.count {
-      var word: UInt64 = 0
-      for byte in text[position..<min(position + 8, text.count)].reversed() {
-        word = word << 8 | UInt64(byte)
+    if let start = text.baseAddress {
+      while position + 8 <= text.count {
+        let word = UnsafeRawPointer(start + position).loadUnaligned(as: UInt64.self)
+        hash = mix(hash ^ UInt64(littleEndian: word)) &+ key
+        position += 8
       }
-      hash = mix(hash ^ word) &+ key
-      position += 8
     }
-    return mix(hash)
+    var tail: UInt64 = 0
+    for index in stride(from: text.count - 1, through: position, by: -1) {
+      tail = tail << 8 | UInt64(text[index])
+    }
+    return mix(mix(hash ^ tail) &+ key)
   }
 }

@@ -18,7 +18,7 @@ struct ScatterData {
     let rows = layers.sample
     let wide = profile.segments.count > 256
     var fields: [(String, JSON)] = [
-      ("n", .number(Double(rows.count))),
+      ("n", .count(rows.count)),
       ("x", .base64(Self.floats(rows, customers.x.values))),
       ("y", .base64(Self.floats(rows, customers.y.values))),
       ("wide", .bool(wide)),
@@ -64,7 +64,7 @@ struct ScatterData {
     fields.append(("text", .object(texts.map { ($0.key, .text($0.text)) })))
     fields.append(("decimal", .text(options.language.decimalSeparator)))
     fields.append(("group", .text(options.language.groupSeparator)))
-    json = JSON.object(fields).serialized()
+    json = JSON.object(fields).serialized
   }
 
   private static func axis(_ cells: AxisCells, _ name: String) -> JSON {

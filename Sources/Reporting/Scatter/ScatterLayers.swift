@@ -4,7 +4,7 @@ import Sharding
 /// The two layers of the scatter: density of every customer, and a sample of customers.
 ///
 /// Two passes over the base in parallel, O(n) time; memory is 4 × 65 536 × segments bytes for each
-/// of at most 16 pieces, plus the candidates of the sample. Nothing depends on the thread count,
+/// of at most 16 pieces (200 MB in all up to 800 segments), plus the candidates of the sample. Nothing depends on the thread count,
 /// and the sample not even on the order of the rows.
 struct ScatterLayers {
   let x: AxisCells
@@ -25,8 +25,8 @@ struct ScatterLayers {
     _ customers: CustomerColumns, segments: Int, options: ReportOptions, workers: Workers
   ) throws {
     let extents = try Self.extents(customers, segments: segments, workers)
-    x = AxisCells(extents.x)
-    y = AxisCells(extents.y)
+    x = AxisCells(extents.x, segments: segments)
+    y = AxisCells(extents.y, segments: segments)
     placed = extents.placed
     unplaced = customers.count - extents.placed.reduce(0, +)
     let quotas = Self.quotas(placed, total: options.scatterPoints)
@@ -41,7 +41,10 @@ struct ScatterLayers {
     }
     chosen.sort { Self.precedes($0, $1, identifiers) }
 
-    var density = counted.density
+    let cells = x.count * y.count
+    var density = (0..<segments).map {
+      Array(counted.density[$0 * cells..<($0 + 1) * cells])
+    }
     var rows = chosen.map(\.row)
     if options.smallestCell > 1 {
       let (x, y) = (x, y)
@@ -128,8 +131,19 @@ struct ScatterLayers {
   }
 
   private struct Counted: Sendable {
-    var density: [[UInt32]]
+    /// `cells` per segment, one segment after the other.
+    var density: [UInt32]
     var candidates: [[Candidate]]
+
+    init(segments: Int, cells: Int) {
+      density = Array(repeating: 0, count: segments * cells)
+      candidates = Array(repeating: [], count: segments)
+    }
+
+    mutating func merge(_ other: Counted) {
+      for index in density.indices { density[index] += other.density[index] }
+      for label in candidates.indices { candidates[label] += other.candidates[label] }
+    }
   }
 
   /// Counts cells and keeps everyone whose hash is below a bound that leaves a few more than the
@@ -141,49 +155,53 @@ struct ScatterLayers {
     let segments = sizes.count
     let cells = x.count * y.count
     let bounds = zip(sizes, quotas).map(bound)
+    // 200 MB of cells at most up to 800 segments.
+    let pieces = max(1, min(16, 800 / max(segments, 1)))
     let shards = Shards(
-      rows: customers.count, rowsPerShard: max(1 << 18, (customers.count + 15) / 16))
+      rows: customers.count, rowsPerShard: max(1 << 18, (customers.count + pieces - 1) / pieces))
     let parts = try workers.map(shards.count) { shard in
-      var part = Counted(
-        density: Array(repeating: Array(repeating: 0, count: cells), count: segments),
-        candidates: Array(repeating: [], count: segments))
-      let digits = IdentifierTexts.Digits()
-      let (labels, xs, ys) = (
-        customers.labels.values, customers.x.values.values, customers.y.values.values
-      )
-      x.edges.withUnsafeBufferPointer { xEdges in
-        y.edges.withUnsafeBufferPointer { yEdges in
-          for row in shards[shard] where xs[row].isFinite && ys[row].isFinite {
-            let label = Int(labels[row])
-            let column = AxisCells.cell(of: xs[row], xEdges.baseAddress!, cells: x.count)
-            let line = AxisCells.cell(of: ys[row], yEdges.baseAddress!, cells: y.count)
-            part.density[label][line * x.count + column] += 1
-            let hash = hash(identifiers.text(row, digits))
-            if hash <= bounds[label] {
-              part.candidates[label].append(Candidate(hash: hash, row: row))
-            }
-          }
-        }
-      }
+      var part = Counted(segments: segments, cells: cells)
+      count(
+        shards[shard], of: customers, identifiers: identifiers, x: x, y: y, bounds: bounds,
+        hash: hash, into: &part)
       return part
     }
-    var whole =
-      parts.first
-      ?? Counted(
-        density: Array(repeating: Array(repeating: 0, count: cells), count: segments),
-        candidates: Array(repeating: [], count: segments))
-    for part in parts.dropFirst() {
-      for label in 0..<segments {
-        for cell in 0..<cells { whole.density[label][cell] += part.density[label][cell] }
-        whole.candidates[label] += part.candidates[label]
-      }
-    }
+    var whole = parts.first ?? Counted(segments: segments, cells: cells)
+    for part in parts.dropFirst() { whole.merge(part) }
     // Hashes are uniform, so a bound eight standard deviations above the quota practically always
     // suffices; ids that repeat are the exception, and then everyone is a candidate.
     for label in 0..<segments where whole.candidates[label].count < quotas[label] {
       whole.candidates[label] = everyone(customers, label, identifiers, hash)
     }
     return whole
+  }
+
+  private static func count(
+    _ rows: Range<Int>, of customers: CustomerColumns, identifiers: IdentifierTexts, x: AxisCells,
+    y: AxisCells, bounds: [UInt64], hash: IdentifierHash, into part: inout Counted
+  ) {
+    let digits = IdentifierTexts.Digits()
+    let (xCells, yCells) = (x.count, y.count)
+    let labels = customers.labels.values
+    let (xs, ys) = (customers.x.values.values, customers.y.values.values)
+    withExtendedLifetime(customers) {
+      x.edges.withUnsafeBufferPointer { xEdges in
+        y.edges.withUnsafeBufferPointer { yEdges in
+          part.density.withUnsafeMutableBufferPointer { density in
+            for row in rows where xs[row].isFinite && ys[row].isFinite {
+              let label = Int(labels[row])
+              let column = AxisCells.cell(of: xs[row], xEdges.baseAddress!, cells: xCells)
+              let line = AxisCells.cell(of: ys[row], yEdges.baseAddress!, cells: yCells)
+              density[(label * yCells + line) * xCells + column] += 1
+              let hash = hash(identifiers.text(row, digits))
+              if hash <= bounds[label] {
+                part.candidates[label].append(Candidate(hash: hash, row: row))
+              }
+            }
+          }
+        }
+      }
+    }
   }
 
   private static func bound(size: Int, quota: Int) -> UInt64 {
@@ -215,6 +233,7 @@ struct ScatterLayers {
     _ a: Candidate, _ b: Candidate, _ identifiers: IdentifierTexts
   ) -> Bool {
     if a.hash != b.hash { return a.hash < b.hash }
+    // As good as never: two of 10⁷ hashes agree once in 10⁵ runs.
     let (first, second) = (IdentifierTexts.Digits(), IdentifierTexts.Digits())
     let (left, right) = (identifiers.text(a.row, first), identifiers.text(b.row, second))
     if left.elementsEqual(right) { return a.row < b.row }

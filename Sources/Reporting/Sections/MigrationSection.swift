@@ -3,6 +3,10 @@ import Segments
 extension Page {
   var migrationSection: Section? {
     guard let migration = content.migration else { return nil }
+    precondition(
+      migration.counts.map(\.count)
+        == Array(repeating: migration.current.count + 1, count: migration.previous.count + 1),
+      "one row per previous segment and one column per current one, and one more of each")
     let all = migration.counts.joined().reduce(0, +)
     guard all > 0 else { return nil }
     let facts: [(Phrase, String)] = [

@@ -2,10 +2,10 @@ extension Page {
   var concentrationSection: Section? {
     guard let concentration else { return nil }
     let x = LinearScale(0...1, pixels: 46...346)
-    let y = LinearScale(0...1, pixels: 14...314, isUpward: true)
+    let y = LinearScale(0...1, pixels: 18...314, isUpward: true)
     var picture: [HTML] = [0, 0.25, 0.5, 0.75, 1].map { tick in
       """
-      <line class="rule" x1="\(x[tick])" x2="\(x[tick])" y1="14" y2="314"/><line class="rule" x1="46" \
+      <line class="rule" x1="\(x[tick])" x2="\(x[tick])" y1="18" y2="314"/><line class="rule" x1="46" \
       x2="346" y1="\(y[tick])" y2="\(y[tick])"/><text class="tick" x="\(x[tick])" y="330" \
       text-anchor="middle">\(numbers.percent(tick, 0))</text><text class="tick" x="40" y="\(
         y[tick] + 4)" text-anchor="end">\(numbers.percent(tick, 0))</text>
@@ -17,11 +17,12 @@ extension Page {
     let cut = 1 - concentration.share(ofTop: 0.2)
     picture.append(
       """
-      <path class="fill" d="M46 314\(path)Z"/><path class="axis dashed" d="M46 314L346 14"/>\
+      <path class="fill" d="M46 314\(path)Z"/><path class="axis dashed" d="M46 314L346 18"/>\
       <path class="line strong" d="M46 314\(path)"/>\
       <path class="axis" d="M\(x[0.8]) 314V\(y[cut])H346"/><circle class="point" cx="\(
         x[0.8])" cy="\(y[cut])" r="4"/>\
-      <text class="tick" x="196" y="346" text-anchor="middle">\(say(.shareOfCustomersAxis))</text>
+      <text class="tick" x="196" y="346" text-anchor="middle">\(say(.shareOfCustomersAxis))</text>\
+      <text class="tick" x="46" y="8">\(say(.shareOfMoneyAxis))</text>
       """)
     let tops = [0.01, 0.05, 0.1, 0.2, 0.5].map { top -> HTML in
       """

@@ -67,8 +67,9 @@ extension Page {
       )
     }
     for (label, segment) in profile.segments.enumerated() {
-      let points = segment.features.enumerated().map { index, feature in
-        (x: scale[feature.differenceFromBase], y: 30 + step * (Double(index) + 0.5))
+      let points = segment.features.enumerated().compactMap { index, feature in
+        feature.differenceFromBase.isFinite
+          ? (x: scale[feature.differenceFromBase], y: 30 + step * (Double(index) + 0.5)) : nil
       }
       let path = points.enumerated().map { index, point -> HTML in
         "\(index == 0 ? "M" : "L")\(point.x) \(point.y)"

@@ -13,7 +13,9 @@ extension Page {
       }
     }
     let intervals = candidates.compactMap { candidate in
-      candidate.silhouetteInterval.map { (candidate.k, $0) }
+      candidate.silhouetteInterval.flatMap { interval in
+        interval.lowerBound.isFinite && interval.upperBound.isFinite ? (candidate.k, interval) : nil
+      }
     }
     let pictures: [(Phrase, Phrase?, [(Int, Double)], [(Int, ClosedRange<Double>)])] = [
       (.inertia, .lookForKnee, pairs(\.inertia), []),

@@ -29,8 +29,8 @@ extension Page {
   }
 
   private func bar(_ share: Double, _ what: String, _ label: Int) -> HTML {
-    // A share of net money may be negative.
-    let width = min(max(share, 0), 1) * 100
+    // A share of net money may be negative or beyond the whole.
+    let width = share.isFinite ? min(max(share, 0), 1) * 100 : 0
     return """
       <div class="bar"><svg viewBox="0 0 100 3" preserveAspectRatio="none" aria-hidden="true">\
       <rect class="track" width="100" height="3"/><rect class="c\(Mark(label).colour)" width="\(
@@ -69,7 +69,7 @@ extension Page {
     let sign = difference > 0 ? "+" : ""
     let relative: HTML? =
       before > 0
-      ? " (\(numbers.language.percent(numbers.signed(100 * Double(difference) / Double(before), 1))))"
+      ? " (\(numbers.signedPercent(Double(difference) / Double(before))))"
       : nil
     return "<b>\(sign)\(numbers.count(difference))</b>\(relative) \(say(.sinceLastRun))"
   }

@@ -13,17 +13,17 @@ extension Phrase {
       "Yoğunlukta her müşteri sayılır; noktalar {0} müşterilik bir örneklemdir: segment başına en az 200 (varsa), her ay aynı müşteriler.",
     ru:
       "В плотности учтён каждый клиент; точки — выборка, клиентов: {0}, не менее 200 на сегмент, если они есть, каждый месяц одни и те же.",
-    zh: "密度图涵盖全部客户;散点为 {0} 名客户的样本,每个分群至少 200 名(如有),每月为同一批客户。")
+    zh: "密度图涵盖全部客户；散点为 {0} 名客户的样本，每个分群至少 200 名（如有），每月为同一批客户。")
   static let scatterUnplaced = Phrase(
     en: "Not drawn, a value is missing: {0}.",
     tr: "Çizilmeyen, değeri eksik: {0}.",
     ru: "Не показаны, нет значения: {0}.",
-    zh: "因缺失值未绘制:{0}。")
+    zh: "因缺失值未绘制：{0}。")
   static let scatterSuppressed = Phrase(
     en: "Cells with fewer than {0} customers are left out; points dropped: {1}.",
     tr: "{0} müşteriden az olan hücreler gösterilmez; çıkarılan nokta: {1}.",
     ru: "Ячейки, где меньше {0} клиентов, скрыты; убрано точек: {1}.",
-    zh: "客户少于 {0} 的单元格已隐藏;移除散点:{1}。")
+    zh: "客户少于 {0} 的单元格已隐藏；移除散点：{1}。")
   static let idsRaw = Phrase(
     en: "Customer ids are shown as they are in the data.",
     tr: "Müşteri kimlikleri veride olduğu gibi gösterilir.",
@@ -33,7 +33,7 @@ extension Phrase {
     en: "Customer ids are pseudonyms (HMAC-SHA-256).",
     tr: "Müşteri kimlikleri takma addır (HMAC-SHA-256).",
     ru: "Идентификаторы клиентов — псевдонимы (HMAC-SHA-256).",
-    zh: "客户编号为假名(HMAC-SHA-256)。")
+    zh: "客户编号为假名（HMAC-SHA-256）。")
   static let idsNone = Phrase(
     en: "Customer ids are not part of this page.",
     tr: "Müşteri kimlikleri bu sayfada yer almaz.",
@@ -46,12 +46,12 @@ extension Phrase {
       "Müşterilerin saçılım grafiği. Ok tuşları noktadan noktaya gider, artı ve eksi yakınlaştırır, 0 sıfırlar, Escape temizler.",
     ru:
       "Диаграмма рассеяния клиентов. Стрелки — от точки к точке, плюс и минус — масштаб, 0 — сброс, Escape — очистить.",
-    zh: "客户散点图。方向键在点之间移动,加减号缩放,0 重置,Escape 清除。")
+    zh: "客户散点图。方向键在点之间移动，加减号缩放，0 重置，Escape 清除。")
   static let scatterNeedsScript = Phrase(
     en: "The interactive picture needs JavaScript; the table below holds the same groups.",
     tr: "Etkileşimli resim JavaScript gerektirir; aşağıdaki tablo aynı grupları içerir.",
     ru: "Интерактивному рисунку нужен JavaScript; таблица ниже содержит те же группы.",
-    zh: "交互图需要 JavaScript;下表包含相同的分组。")
+    zh: "交互图需要 JavaScript；下表包含相同的分组。")
   static let layerBoth = Phrase(
     en: "Points and density",
     tr: "Noktalar ve yoğunluk",
@@ -66,7 +66,7 @@ extension Phrase {
     en: "Density (every customer)",
     tr: "Yoğunluk (her müşteri)",
     ru: "Плотность (все клиенты)",
-    zh: "密度(全部客户)")
+    zh: "密度（全部客户）")
   static let logarithmic = Phrase(
     en: "log",
     tr: "log",
@@ -185,7 +185,7 @@ extension Phrase {
       "Her segment ortalamasının tabandan farkı, standart sapma cinsinden. Sıralamak için başlığa tıklayın.",
     ru:
       "Отличие среднего сегмента от базы в стандартных отклонениях. Нажмите на заголовок, чтобы отсортировать.",
-    zh: "各分群均值与整体之差,以标准差计。点击表头排序。")
+    zh: "各分群均值与整体之差，以标准差计。点击表头排序。")
   static let base = Phrase(
     en: "Base mean",
     tr: "Taban ortalaması",
@@ -205,7 +205,7 @@ extension Phrase {
     en: "The same differences as lines: features are rows, 0 is the base.",
     tr: "Aynı farklar çizgi olarak: özellikler satırdır, 0 tabandır.",
     ru: "Те же отличия линиями: признаки — строки, 0 — база.",
-    zh: "同样的差异以折线表示:特征为行,0 为整体。")
+    zh: "同样的差异以折线表示：特征为行，0 为整体。")
   static let strips = Phrase(
     en: "Spread of each feature",
     tr: "Her özelliğin dağılımı",
@@ -218,7 +218,7 @@ extension Phrase {
       "Kutu: segmentin orta yarısı (çeyrekler); çizgi: medyan; nokta: ortalama; gri bant: tüm taban.",
     ru:
       "Прямоугольник — средняя половина сегмента (квартили), черта — медиана, точка — среднее, серая полоса — вся база.",
-    zh: "方框:分群的中间一半(四分位);竖线:中位数;圆点:均值;灰带:整体。")
+    zh: "方框：分群的中间一半（四分位）；竖线：中位数；圆点：均值；灰带：整体。")
   // Money
   static let concentration = Phrase(
     en: "Concentration of money",
@@ -234,7 +234,7 @@ extension Phrase {
     en: "Customers with net money of zero or less, counted as holding nothing: {0}.",
     tr: "Net parası sıfır veya altında olan ve hiçbir şey tutmadığı sayılan müşteri: {0}.",
     ru: "Клиенты с чистой суммой ноль и меньше, доля считается нулевой: {0}.",
-    zh: "净额为零或以下、按持有为零计的客户:{0}。")
+    zh: "净额为零或以下、按持有为零计的客户：{0}。")
   static let gini = Phrase(
     en: "Gini coefficient",
     tr: "Gini katsayısı",
@@ -245,11 +245,6 @@ extension Phrase {
     tr: "İlk {0} şunu tutar:",
     ru: "Верхние {0} держат",
     zh: "前 {0} 持有")
-  static let equality = Phrase(
-    en: "equality",
-    tr: "eşitlik",
-    ru: "равенство",
-    zh: "均等线")
   static let shareOfCustomersAxis = Phrase(
     en: "Share of customers",
     tr: "Müşteri payı",
@@ -273,7 +268,7 @@ extension Phrase {
       "Yakınlık puanına (satır, 5 = en yakın) ve sıklık puanına (sütun, 5 = en sık) göre müşteriler; koyu daha çok.",
     ru:
       "Клиенты по баллу давности (строки, 5 — самые недавние) и частоты (столбцы, 5 — самые частые); темнее — больше.",
-    zh: "按最近消费得分(行,5 为最近)与频率得分(列,5 为最频繁)的客户数;颜色越深越多。")
+    zh: "按最近消费得分（行，5 为最近）与频率得分（列，5 为最频繁）的客户数；颜色越深越多。")
   static let rfmMoney = Phrase(
     en: "mean {0}",
     tr: "ortalama {0}",
@@ -300,7 +295,7 @@ extension Phrase {
     tr:
       "Önceki çalıştırmanın segmentlerinden (sol, satırlar) bu çalıştırmanınkilere (sağ, sütunlar).",
     ru: "Из сегментов прошлого запуска (слева, строки) в сегменты этого (справа, столбцы).",
-    zh: "从上次运行的分群(左侧,行)到本次运行的分群(右侧,列)。")
+    zh: "从上次运行的分群（左侧，行）到本次运行的分群（右侧，列）。")
   static let newCustomers = Phrase(
     en: "new",
     tr: "yeni",
@@ -356,7 +351,7 @@ extension Phrase {
     en: "Every number of segments that was tried; the chosen one is marked.",
     tr: "Denenen her segment sayısı; seçilen işaretlidir.",
     ru: "Все проверенные числа сегментов; выбранное отмечено.",
-    zh: "尝试过的所有分群数量;所选已标记。")
+    zh: "尝试过的所有分群数量；所选已标记。")
   static let inertia = Phrase(
     en: "Inertia",
     tr: "Atalet",
@@ -402,11 +397,6 @@ extension Phrase {
     tr: "dirseğe bakın",
     ru: "ищите излом",
     zh: "寻找拐点")
-  static let chosen = Phrase(
-    en: "chosen",
-    tr: "seçilen",
-    ru: "выбрано",
-    zh: "已选")
   // Quality
   static let quality = Phrase(
     en: "Data quality",
@@ -458,11 +448,6 @@ extension Phrase {
     tr: "Eksik değerler",
     ru: "Пропуски",
     zh: "缺失值")
-  static let feature = Phrase(
-    en: "Feature",
-    tr: "Özellik",
-    ru: "Признак",
-    zh: "特征")
   // Reproduce
   static let reproduce = Phrase(
     en: "Reproduce",
@@ -489,11 +474,6 @@ extension Phrase {
     tr: "Girdiler",
     ru: "Входные файлы",
     zh: "输入")
-  static let file = Phrase(
-    en: "File",
-    tr: "Dosya",
-    ru: "Файл",
-    zh: "文件")
   static let versions = Phrase(
     en: "Versions",
     tr: "Sürümler",

@@ -74,7 +74,7 @@ extension Phrase {
     en: "Mean gap, days",
     tr: "Ortalama ara, gün",
     ru: "Средний интервал, дней",
-    zh: "平均间隔(天)")
+    zh: "平均间隔（天）")
   static let gapRegularity = Phrase(
     en: "Regularity",
     tr: "Düzenlilik",

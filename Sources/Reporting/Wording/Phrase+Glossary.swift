@@ -11,7 +11,7 @@ extension Phrase {
         tr: "Özellikleri benzer müşteriler: her biri K-Means’in bulduğu en yakın merkeze aittir.",
         ru:
           "Клиенты с похожими признаками: каждый относится к ближайшему центру, найденному K-Means.",
-        zh: "特征相似的客户:每位客户归入 K-Means 找到的最近中心。")
+        zh: "特征相似的客户：每位客户归入 K-Means 找到的最近中心。")
     ),
     (
       Phrase(
@@ -51,7 +51,7 @@ extension Phrase {
         en: "Sum of a customer’s transactions; refunds count as negative.",
         tr: "Müşterinin işlemlerinin toplamı; iadeler eksi sayılır.",
         ru: "Сумма операций клиента; возвраты учитываются со знаком минус.",
-        zh: "客户交易总和;退款按负值计。")
+        zh: "客户交易总和；退款按负值计。")
     ),
     (
       Phrase(
@@ -73,7 +73,7 @@ extension Phrase {
         tr: "Ortalamadan olağan uzaklık; +1’deki segment tabandan bir bu kadar yukarıdadır.",
         ru:
           "Типичное расстояние от среднего; сегмент с +1 лежит на одно такое расстояние выше базы.",
-        zh: "与均值的典型距离;+1 表示高于整体一个标准差。")
+        zh: "与均值的典型距离；+1 表示高于整体一个标准差。")
     ),
     (
       Phrase(
@@ -86,7 +86,7 @@ extension Phrase {
           "Müşterilerin dörtte biri alt çeyreğin, yarısı medyanın, dörtte üçü üst çeyreğin altındadır.",
         ru:
           "Четверть клиентов ниже нижнего квартиля, половина ниже медианы, три четверти ниже верхнего.",
-        zh: "四分之一的客户低于下四分位数,一半低于中位数,四分之三低于上四分位数。")
+        zh: "四分之一的客户低于下四分位数，一半低于中位数，四分之三低于上四分位数。")
     ),
     (
       Phrase(
@@ -96,7 +96,7 @@ extension Phrase {
         en: "0 when all customers hold the same money, towards 1 when few hold all of it.",
         tr: "Herkes aynı parayı tutuyorsa 0, hepsi az kişideyse 1’e yakın.",
         ru: "0, когда у всех поровну; ближе к 1, когда всё у немногих.",
-        zh: "人人相同为 0;集中于少数人则趋近 1。")
+        zh: "人人相同为 0；集中于少数人则趋近 1。")
     ),
     (
       Phrase(
@@ -106,7 +106,7 @@ extension Phrase {
         en: "Recency, frequency, monetary: scores from 1 to 5, fifths of the base.",
         tr: "Yakınlık, sıklık, parasal değer: 1’den 5’e puanlar, tabanın beşte birleri.",
         ru: "Давность, частота, деньги: баллы от 1 до 5 по пятым долям базы.",
-        zh: "最近消费、频率、金额:按整体五等分的 1 至 5 分。")
+        zh: "最近消费、频率、金额：按整体五等分的 1 至 5 分。")
     ),
     (
       Phrase(
@@ -116,7 +116,7 @@ extension Phrase {
         en: "Agreement of two groupings: 1 when equal, about 0 when no better than chance.",
         tr: "İki gruplamanın uyumu: eşitse 1, şans kadarsa 0 dolayında.",
         ru: "Согласие двух разбиений: 1 — совпадают, около 0 — не лучше случайного.",
-        zh: "两种分组的一致性:相同为 1,与随机相当约为 0。")
+        zh: "两种分组的一致性：相同为 1，与随机相当约为 0。")
     ),
     (
       Phrase(
@@ -126,7 +126,7 @@ extension Phrase {
         en: "How much nearer customers are to their own segment than to the next one, −1 to 1.",
         tr: "Müşterilerin kendi segmentine bir sonrakinden ne kadar yakın olduğu, −1 ile 1 arası.",
         ru: "Насколько клиенты ближе к своему сегменту, чем к соседнему, от −1 до 1.",
-        zh: "客户与自身分群相对于邻近分群的接近程度,−1 至 1。")
+        zh: "客户与自身分群相对于邻近分群的接近程度，−1 至 1。")
     ),
     (
       Phrase(
@@ -136,7 +136,7 @@ extension Phrase {
         en: "Sum of squared distances to the nearest centre; falls with every added segment.",
         tr: "En yakın merkeze uzaklıkların kareleri toplamı; her ek segmentle düşer.",
         ru: "Сумма квадратов расстояний до ближайшего центра; падает с каждым новым сегментом.",
-        zh: "到最近中心的距离平方和;随分群增加而下降。")
+        zh: "到最近中心的距离平方和；随分群增加而下降。")
     ),
     (
       Phrase(
@@ -149,7 +149,7 @@ extension Phrase {
           "Kusurlu satırlar (eksik kimlik, gelecek tarih, okunamayan tutar), quarantine.parquet’te saklanır.",
         ru:
           "Строки с ошибкой (нет id, дата в будущем, нечитаемая сумма), хранятся в quarantine.parquet.",
-        zh: "有问题的行(缺失编号、未来日期、无法读取的金额),保存在 quarantine.parquet。")
+        zh: "有问题的行（缺失编号、未来日期、无法读取的金额），保存在 quarantine.parquet。")
     ),
   ]
 }

@@ -55,7 +55,7 @@ package struct ConfigurationKey: Sendable {
     ConfigurationKey("ledger.transaction_id", .text, nil, "column that names one transaction"),
     ConfigurationKey(
       "ledger.date_format", .text, nil,
-      "such as yyyy-mm-dd, yyyymmdd, dd.mm.yyyy, epoch_s, epoch_ms; ISO 8601 when absent"),
+      "such as yyyy-mm-dd, yyyymmdd, dd.mm.yyyy, epoch-s, epoch-ms; ISO 8601 when absent"),
     ConfigurationKey(
       "ledger.decimal_mark", .choice([".", ","]), nil, "of text amounts; needed where 1.234 is ambiguous"),
     ConfigurationKey(

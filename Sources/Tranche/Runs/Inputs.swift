@@ -7,8 +7,8 @@ import Sharding
 /// Reading options as configured.
 extension Configuration {
   func decimalFormat() throws -> DecimalFormat {
-    guard let mark = text("ledger.decimal_mark") else { return .automatic }
-    return DecimalFormat(decimalMark: mark == "," ? .comma : .point)
+    guard let mark = text("ledger.decimal_mark") else { return DecimalFormat() }
+    return DecimalFormat(mark: mark == "," ? .comma : .point)
   }
 
   func ledgerFormat() throws -> LedgerFormat {
@@ -26,7 +26,7 @@ extension Configuration {
       } catch {
         throw refuse(
           "ledger.date_format", "\"\(pattern)\" is not understood",
-          hint: "write it with yyyy, mm and dd, such as dd.mm.yyyy, or epoch_s")
+          hint: "write it with yyyy, mm and dd, such as dd.mm.yyyy, or epoch-s")
       }
     }
     format.decimalFormat = try decimalFormat()

@@ -56,11 +56,37 @@ package struct CivilDate: Hashable, Sendable, CustomStringConvertible {
   /// Reads "2025-12-31", strictly; nil for anything else or a day that does not exist.
   package init?(iso text: String) {
     let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count == 3, parts.map(\.count) == [4, 2, 2],
-      let year = Int(parts[0]), let month = Int(parts[1]), let day = Int(parts[2]), day >= 1
+    guard parts.map(\.count) == [4, 2, 2], let year = Int(parts[0]), let month = Int(parts[1]),
+      let day = Int(parts[2]), Self.days(year: year, month: month, day: day) != nil
     else { return nil }
     self.init(year: year, month: month, day: day)
-    // A month of 13 or a 31 April comes back as another day.
-    guard CivilDate(daysSinceEpoch: daysSinceEpoch) == self else { return nil }
+  }
+
+  /// Days since 1970-01-01; nil when there is no such day. Years 1 to 9999.
+  ///
+  /// Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", days_from_civil.
+  @inline(__always)
+  package static func days(year: Int, month: Int, day: Int) -> Int32? {
+    guard year >= 1, year <= 9999, month >= 1, month <= 12, day >= 1 else { return nil }
+    guard day <= 28 || day <= length(month, year) else { return nil }
+    let shifted = month <= 2 ? year - 1 : year
+    let era = shifted / 400
+    let yearOfEra = shifted - era * 400
+    let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+    let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+    return Int32(era * 146_097 + dayOfEra - 719_468)
+  }
+
+  /// The day as `yyyy-mm-dd`.
+  package static func text(_ days: Int32) -> String {
+    CivilDate(daysSinceEpoch: Int(days)).description
+  }
+
+  private static func length(_ month: Int, _ year: Int) -> Int {
+    switch month {
+    case 4, 6, 9, 11: 30
+    case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+    default: 31
+    }
   }
 }

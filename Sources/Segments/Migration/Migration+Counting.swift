@@ -1,0 +1,229 @@
+import Columnar
+import Foundation
+import Sharding
+
+/// One run's customers with their segments.
+package struct SegmentedBase: Sendable {
+  /// Int32, Int64 or text; unique.
+  package let customerIDs: Column
+  /// Index into `sides`; negative for a customer without a segment, who counts as absent.
+  package let segments: Buffer<Int32>
+  package let sides: [Migration.Side]
+
+  package init(customerIDs: Column, segments: Buffer<Int32>, sides: [Migration.Side]) {
+    precondition(customerIDs.count == segments.count)
+    self.customerIDs = customerIDs
+    self.segments = segments
+    self.sides = sides
+  }
+
+  /// From a column of segment ids, as a scores file has it.
+  ///
+  /// - Parameters:
+  ///   - segmentIDs: Text; a missing one is a customer without a segment.
+  ///   - sides: The known segments, in the order they shall have; ids found beside them are added
+  ///     behind, ordered by id and named after it.
+  /// - Throws: ``MigrationError/notSegmentIDs``.
+  package init(
+    customerIDs: Column, segmentIDs: Column, sides known: [Migration.Side], workers: Workers
+  ) throws {
+    let count = segmentIDs.count
+    let shards = Shards(rows: count, rowsPerShard: 1 << 16)
+    let texts: Strings
+    let codes: Buffer<Int32>?
+    switch segmentIDs.values {
+    case .dictionary(let own, let names): (texts, codes) = (names, own)
+    case .strings(let own): (texts, codes) = (own, nil)
+    default: throw MigrationError.notSegmentIDs
+    }
+    // A dictionary is looked through once; plain text row by row, in shards.
+    let found: Set<String>
+    if codes != nil {
+      found = Set((0..<texts.count).map(texts.text))
+    } else {
+      found = try workers.map(shards.count) { shard in
+        Set(shards[shard].filter { !segmentIDs.isMissing($0) }.map(texts.text))
+      }.reduce(into: []) { $0.formUnion($1) }
+    }
+    let added = found.subtracting(known.map(\.id)).sorted()
+    let all = known + added.map { Migration.Side(id: $0, name: $0) }
+    let places = Dictionary(
+      all.enumerated().map { ($0.element.id, Int32($0.offset)) }, uniquingKeysWith: { a, _ in a })
+    let placeOfCode = codes == nil ? [] : (0..<texts.count).map { places[texts.text($0)]! }
+    let segments = try Buffer<Int32>(count: count) { target in
+      nonisolated(unsafe) let target = target
+      try workers.forEach(shards.count) { shard in
+        for row in shards[shard] {
+          let place: Int32 =
+            segmentIDs.isMissing(row)
+            ? -1 : codes.map { placeOfCode[Int($0[row])] } ?? places[texts.text(row)]!
+          target.initializeElement(at: row, to: place)
+        }
+      }
+    }
+    self.init(customerIDs: customerIDs, segments: segments, sides: all)
+  }
+}
+
+extension Migration {
+  /// Counts who went where.
+  ///
+  /// - Parameters:
+  ///   - rows: What ``CustomerJoin/previousRows(of:in:workers:)`` found for the two id columns.
+  /// - Complexity: O(rows).
+  package init(
+    previous: SegmentedBase, current: SegmentedBase, rows: Buffer<Int32>, workers: Workers
+  ) throws {
+    precondition(rows.count == current.segments.count)
+    let p = previous.sides.count
+    let c = current.sides.count
+    // Row p is "new", column c is "left".
+    let shards = Shards(rows: rows.count, rowsPerShard: 1 << 17)
+    let joined = try workers.map(shards.count) { shard in
+      var counts = [Int](repeating: 0, count: (p + 1) * c)
+      let (rows, before, now) = (rows.values, previous.segments.values, current.segments.values)
+      for row in shards[shard] where now[row] >= 0 {
+        let from = rows[row] < 0 ? -1 : before[Int(rows[row])]
+        counts[(from < 0 ? p : Int(from)) * c + Int(now[row])] += 1
+      }
+      return counts
+    }
+    let earlier = Shards(rows: previous.segments.count, rowsPerShard: 1 << 17)
+    let sizes = try workers.map(earlier.count) { shard in
+      var counts = [Int](repeating: 0, count: p)
+      let before = previous.segments.values
+      for row in earlier[shard] where before[row] >= 0 { counts[Int(before[row])] += 1 }
+      return counts
+    }
+    var counts = [[Int]](repeating: [Int](repeating: 0, count: c + 1), count: p + 1)
+    for part in joined {
+      for row in 0...p { for column in 0..<c { counts[row][column] += part[row * c + column] } }
+    }
+    for row in 0..<p {
+      counts[row][c] = sizes.reduce(0) { $0 + $1[row] } - counts[row].reduce(0, +)
+    }
+    self.init(previous: previous.sides, current: current.sides, counts: counts)
+  }
+
+  /// Joins and counts.
+  package init(previous: SegmentedBase, current: SegmentedBase, workers: Workers) throws {
+    try self.init(
+      previous: previous, current: current,
+      rows: CustomerJoin.previousRows(
+        of: current.customerIDs, in: previous.customerIDs, workers: workers),
+      workers: workers)
+  }
+
+  /// From counts alone: see ``counts``.
+  package init(previous: [Side], current: [Side], counts: [[Int]]) {
+    precondition(counts.count == previous.count + 1)
+    precondition(counts.allSatisfy { $0.count == current.count + 1 })
+    let table = counts.dropLast().map { Array($0.dropLast()) }
+    let agreement = Agreement(table)
+    let columns = Dictionary(
+      current.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { a, _ in a })
+    var kept = 0
+    for (row, side) in previous.enumerated() {
+      if let column = columns[side.id] { kept += counts[row][column] }
+    }
+    self.init(
+      previous: previous, current: current, counts: counts,
+      stability: agreement.total > 0 ? Double(kept) / Double(agreement.total) : 0,
+      adjustedRandIndex: agreement.adjustedRandIndex,
+      normalizedMutualInformation: agreement.normalizedMutualInformation)
+  }
+
+  /// counts[p][c] / the customers of row p, "left" included; a row without customers is all 0.
+  package var rowShares: [[Double]] {
+    counts.map { row in
+      let total = row.reduce(0, +)
+      return row.map { total > 0 ? Double($0) / Double(total) : 0 }
+    }
+  }
+
+  /// Customers who are in the current run only.
+  package var newCustomers: Int { counts[previous.count].reduce(0, +) }
+  /// Customers who are in the previous run only.
+  package var leftCustomers: Int { counts.reduce(0) { $0 + $1[current.count] } }
+}
+
+/// How far two partitions of the same customers agree.
+struct Agreement {
+  let total: Int
+  /// 1 for the same partition, 0 for what chance gives (Hubert & Arabie, J. Classification 2, 1985);
+  /// 1 when both put everyone into one class. 0 without customers.
+  let adjustedRandIndex: Double
+  /// Mutual information over the mean of both entropies, 0…1; 1 when both entropies are 0. 0 without
+  /// customers.
+  let normalizedMutualInformation: Double
+
+  init(_ table: [[Int]]) {
+    let rows = table.map { $0.reduce(0, +) }
+    let columns = (0..<(table.first?.count ?? 0)).map { column in
+      table.reduce(0) { $0 + $1[column] }
+    }
+    let n = rows.reduce(0, +)
+    total = n
+    guard n > 0 else {
+      adjustedRandIndex = 0
+      normalizedMutualInformation = 0
+      return
+    }
+    // Pairs in whole numbers: exact for as many customers as an Int32 row number can name.
+    func pairs(_ counts: some Sequence<Int>) -> Double {
+      Double(counts.reduce(0) { $0 + $1 * ($1 - 1) / 2 })
+    }
+    let together = pairs(table.joined())
+    let (a, b, all) = (pairs(rows), pairs(columns), pairs([n]))
+    let expected = all > 0 ? a * b / all : 0
+    let greatest = (a + b) / 2
+    adjustedRandIndex =
+      greatest == expected ? 1 : (together - expected) / (greatest - expected)
+
+    func entropy(_ counts: [Int]) -> Double {
+      counts.reduce(0) { sum, count in
+        let share = Double(count) / Double(n)
+        return count > 0 ? sum - share * log(share) : sum
+      }
+    }
+    var information = 0.0
+    for (row, counts) in table.enumerated() {
+      for (column, count) in counts.enumerated() where count > 0 {
+        // Logarithms of whole numbers: no cancellation of tiny shares.
+        information +=
+          Double(count) / Double(n)
+          * (log(Double(count)) + log(Double(n)) - log(Double(rows[row]))
+            - log(Double(columns[column])))
+      }
+    }
+    let mean = (entropy(rows) + entropy(columns)) / 2
+    normalizedMutualInformation = mean > 0 ? min(1, max(0, information / mean)) : 1
+  }
+}
+
+package enum MigrationError: Error, Sendable, Hashable, CustomStringConvertible {
+  case tooManyCustomers
+  case missingID(run: String, row: Int)
+  case notAnID(run: String)
+  case notSegmentIDs
+  case mixedKinds(previous: String, current: String)
+  case duplicateID(run: String, id: String, row: Int)
+
+  package var description: String {
+    switch self {
+    case .tooManyCustomers:
+      "A run of more than 2,147,483,646 customers cannot be compared: split it."
+    case .missingID(let run, let row):
+      "Row \(row) of the \(run) run has no customer id, so the runs cannot be compared."
+    case .notAnID(let run):
+      "The customer ids of the \(run) run are neither whole numbers nor text."
+    case .notSegmentIDs:
+      "The segment ids of the previous run are not text: is it a scores file?"
+    case .mixedKinds(let previous, let current):
+      "Customer ids are \(previous) in the previous run and \(current) in the current one: read both "
+        + "the same way."
+    case .duplicateID(let run, let id, let row):
+      "Customer '\(id)' appears twice in the \(run) run (row \(row)): each may have one row."
+    }
+  }
+}
