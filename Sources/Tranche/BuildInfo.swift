@@ -24,3 +24,15 @@ public enum BuildInfo {
     #endif
   }
 }
+
+extension BuildInfo {
+  /// `tranche.version.v1`.
+  public struct Listing: Encodable, Sendable {
+    public var schema = "tranche.version.v1"
+    public var parts: [String: String]
+  }
+
+  public static var listing: Listing {
+    Listing(parts: Dictionary(uniqueKeysWithValues: parts.map { ($0.name, $0.version) }))
+  }
+}

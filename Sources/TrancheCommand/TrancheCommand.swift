@@ -19,7 +19,7 @@ struct TrancheCommand: ParsableCommand {
       """,
     version: BuildInfo.version,
     subcommands: [
-      FeaturesCommand.self, Generate.self,
-
+      Rescore.self, FeaturesCommand.self, Fit.self, Assign.self, SelectK.self, Compare.self,
+      Report.self, Inspect.self, Generate.self, Doctor.self, Config.self, Version.self,
     ])
 }

@@ -48,6 +48,16 @@ package struct RFM: Sendable, Codable, Equatable {
     package let monetary: Buffer<Int32>
     /// Index into the table's names; −1 where a score the table needs is missing.
     package let segment: Buffer<Int32>
+
+    package init(
+      recency: Buffer<Int32>, frequency: Buffer<Int32>, monetary: Buffer<Int32>,
+      segment: Buffer<Int32>
+    ) {
+      self.recency = recency
+      self.frequency = frequency
+      self.monetary = monetary
+      self.segment = segment
+    }
   }
 
   package func scores(

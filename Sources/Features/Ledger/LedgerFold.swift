@@ -56,6 +56,11 @@ package struct LedgerFold: Sendable {
     }
   }
 
+  /// Names of the columns that a fold of `source` would read.
+  package func columnsRead(of source: any Source) throws -> [String] {
+    try locate(in: source).asked.map { source.schema.fields[$0].name }
+  }
+
   private static let parseDouble: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Double> = {
     column, format, _ in column.finiteDoubles(format.decimalFormat)
   }

@@ -50,6 +50,18 @@ public struct Configuration: Sendable {
     values[path] = (value, .flag(flag))
   }
 
+  /// As `set` for a setting that takes one of some words.
+  package mutating func setChoice(_ path: String, _ value: String, flag: String) throws {
+    guard let key = ConfigurationKey.all.first(where: { $0.path == path }),
+      case .choice(let words) = key.kind, words.contains(value)
+    else {
+      let words = ConfigurationKey.all.first { $0.path == path }?.kind.words ?? []
+      throw RunFailure(
+        .usage, "\(flag) \(value) is unknown", hint: "use one of \(words.joined(separator: ", "))")
+    }
+    set(path, .text(value), flag: flag)
+  }
+
   /// Every setting that has a value, in the order of the table.
   package var entries: [(key: ConfigurationKey, value: ConfigurationValue, origin: Origin)] {
     ConfigurationKey.all.compactMap { key in

@@ -6,6 +6,11 @@ package struct ConfigurationKey: Sendable {
     case text, integer, number, flag, list, table
     /// One of these words.
     case choice([String])
+
+    var words: [String] {
+      if case .choice(let words) = self { return words }
+      return []
+    }
   }
 
   /// "section.key".

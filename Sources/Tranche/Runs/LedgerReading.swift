@@ -91,6 +91,14 @@ public struct RowCounts: Codable, Sendable, Equatable {
   /// Rows by reason, for what is not scored.
   public var reasons: [String: Int]
 
+  init(_ quality: QualityFile) {
+    read = quality.read
+    scored = quality.scored
+    quarantined = quality.quarantined
+    excluded = quality.excluded
+    reasons = quality.reasons
+  }
+
   init(_ counts: LedgerCounts) {
     read = counts.read
     scored = counts.folded

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+import Tranche
+
+struct Assign: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Give every row of a table the label of its nearest centroid.",
+    discussion: """
+      Example:
+        tranche assign cards.csv --model model.json --out labels.parquet
+      """)
+
+  @Argument(help: "Files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC; - for CSV on stdin.")
+  var input: [String]
+
+  @Option(help: "Model to use.")
+  var model: String
+
+  @Option(help: "File to write.")
+  var out: String
+
+  @Option(help: "Column that identifies rows (default: the first).")
+  var id: String?
+
+  @Option(help: "auto, or a kernel set by name; labels do not depend on it.")
+  var kernel = "auto"
+
+  @Flag(help: "Replace a file that exists.")
+  var force = false
+
+  @OptionGroup var reading: ReadingOptions
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    try Execution.run(common) { context in
+      var run = AssignRun(inputs: input, model: model, out: out)
+      run.id = id
+      run.kernel = kernel
+      run.force = force
+      var configuration = try common.configuration()
+      reading.apply(to: &configuration)
+      return try run.run(configuration, context)
+    } summary: { result in
+      [
+        "\(result.n) rows in \(result.k) clusters of \(result.sizes.map(String.init).joined(separator: ", "))",
+        String(format: "%.2f s", result.seconds["total"] ?? 0) + ", labels in \(result.out)",
+      ]
+    }
+  }
+}
