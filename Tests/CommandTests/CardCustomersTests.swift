@@ -31,12 +31,19 @@ import Testing
     for input in [Self.cards, "cards.parquet", "cards.csv.gz", "cards.csv.zst", "cards.arrow"] {
       try Tranche.json(
         ["assign", input, "--model", "model.json", "--out", "again.csv", "--force"], in: folder)
-      #expect(try folder.data("again.csv") == folder.data("fit.csv"), "\(input)")
+      #expect(try Self.labels(folder, "again.csv") == Self.labels(folder, "fit.csv"), "\(input)")
     }
     try Tranche.json(
       ["assign", "-", "--model", "model.json", "--out", "again.csv", "--force"], in: folder,
       input: try Data(contentsOf: URL(fileURLWithPath: Self.cards)))
     #expect(try folder.data("again.csv") == folder.data("fit.csv"), "standard input")
+  }
+
+  /// The ids of a text file are texts, and quoted.
+  private static func labels(_ folder: TemporaryFolder, _ name: String) throws -> Data {
+    let data = try folder.data(name)
+    #expect(data.count > 300_000)
+    return data.filter { $0 != UInt8(ascii: "\"") }
   }
 
   @Test func measuresEveryNumberOfClustersAsScikitLearn() throws {
