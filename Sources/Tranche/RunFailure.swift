@@ -97,6 +97,8 @@ extension RunFailure {
     case let error as ClusteringError: self.init(.badData, error.description)
     case let error as ConfigurationError: self.init(error)
     case let error as ReportError: self.init(.usage, error.description)
+    case SyntheticBankError.outOfRange(let field, let value, let allowed):
+      self.init(.usage, "\(field) of a synthetic bank: \(value) is impossible", hint: "give \(allowed)")
     case let error as SyntheticBankError: self.init(.usage, error.description)
     case let error as Cancelled:
       self.init(
@@ -138,7 +140,10 @@ extension RunFailure {
   /// In the words of the command line.
   private init(_ error: ConfigurationError) {
     guard case .outOfRange(let field, let value, let allowed) = error else {
-      self.init(.usage, error.description)
+      // "there is no kernel …; choose …"
+      let parts = error.description.components(separatedBy: "; ")
+      self.init(
+        .usage, parts[0], hint: parts.count > 1 ? parts.dropFirst().joined(separator: "; ") : nil)
       return
     }
     let flags = [

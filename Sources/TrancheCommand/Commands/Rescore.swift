@@ -116,7 +116,7 @@ struct Rescore: ParsableCommand {
 /// The command line, quoted so that a shell reads it back, without the flags that cannot change the
 /// result: equal results have equal reports.
 enum CommandLineText {
-  private static let ignoredFlags: Set = ["--json", "--quiet", "-q"]
+  private static let ignoredFlags: Set = ["--json", "--quiet", "-q", "--force"]
   private static let ignoredOptions: Set = ["--threads", "--progress"]
 
   static var asTyped: String {
