@@ -67,7 +67,7 @@ let package = Package(
       name: "ReportingTests",
       dependencies: ["Reporting", "Segments", "Columnar", "Sharding", "TestSupport"],
       exclude: ["browser.py"]),
-    .testTarget(name: "TrancheTests", dependencies: ["Tranche", "TestSupport"]),
+    .testTarget(name: "TrancheTests", dependencies: ["Tranche", "Features", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TrancheCommand", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
