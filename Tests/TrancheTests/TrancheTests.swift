@@ -28,7 +28,7 @@ import Testing
 
   @Test(arguments: [
     ("[ledger]\ncustomer_ids = \"a\"", "ledger.customer_id"),
-    ("[ledgr]\ndate = \"a\"", "ledger"),
+    ("[ledgr]\ndate = \"a\"", "ledger.date"),
     ("[clustering]\nclustres = 3", "clustering.clusters"),
   ])
   func unknownKeysAreRefusedWithTheNearestName(toml: String, nearest: String) throws {
@@ -65,7 +65,7 @@ import Testing
   @Test func findsTyposAndSwaps() {
     let names = ["frequency", "recency_days", "monetary"]
     #expect(NearestName.of("freqeuncy", among: names) == "frequency")
-    #expect(NearestName.of("recency", among: names) == nil)
+    #expect(NearestName.of("recency", among: names) == "recency_days")
     #expect(NearestName.of("recency_day", among: names) == "recency_days")
     #expect(NearestName.of("xyz", among: names) == nil)
   }
@@ -91,17 +91,16 @@ import Testing
     #expect(try model.encoded() == ModelFile.read(path).encoded())
   }
 
-  @Test func everyFlippedDigitIsNoticed() throws {
+  @Test func everyFlippedBitIsNoticed() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("model.json")
     let bytes = [UInt8](try model.encoded())
-    for index in bytes.indices where (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[index]) {
+    for index in bytes.indices {
       var changed = bytes
-      changed[index] = bytes[index] == UInt8(ascii: "7") ? UInt8(ascii: "6") : UInt8(ascii: "7")
+      changed[index] ^= 1
       try Data(changed).write(to: URL(fileURLWithPath: path))
       let failure = #expect(throws: RunFailure.self) { try ModelFile.read(path) }
-      // A number written with more digits than it needs may survive; ours are the shortest.
-      #expect(failure?.code == .badData, "digit at byte \(index)")
+      #expect(failure?.code == .badData, "byte \(index)")
     }
   }
 
