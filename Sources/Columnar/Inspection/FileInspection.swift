@@ -17,6 +17,11 @@ package struct FileInspection: Sendable, Codable {
     /// Decimal marks under which every sampled value is a number; both: declare one.
     package let decimalMarks: [String]
     package let examples: [String]
+
+    /// Numbers by the file's own types.
+    fileprivate var isNumber: Bool {
+      ["int32", "int64", "float", "double"].contains(type) || type.hasPrefix("decimal")
+    }
   }
 
   package let path: String
@@ -96,8 +101,23 @@ package struct FileInspection: Sendable, Codable {
         ledger.append("# also possible: \(date.dateFormats.dropFirst().joined(separator: ", "))")
       }
     }
-    if let amount = columns.first(where: { $0.decimalMarks.count == 1 }) {
-      ledger.append("decimal_mark = \(quoted(amount.decimalMarks[0]))")
+    // Ids may look like numbers, but amounts have a decimal mark, or come behind the ids.
+    let numbers = columns.filter { $0.content == "number" || $0.isNumber }
+    let amount =
+      numbers.first { $0.decimalMarks.count == 1 }
+      ?? numbers.first { $0.type == "double" || $0.type == "float" || $0.type.hasPrefix("decimal") }
+      ?? numbers.dropFirst().first
+    if let amount {
+      ledger.append("amount = \(quoted(amount.name))")
+      if amount.decimalMarks.count == 1 {
+        ledger.append("decimal_mark = \(quoted(amount.decimalMarks[0]))")
+      }
+    }
+    let date = columns.first { !$0.dateFormats.isEmpty || $0.type == "date" }
+    if let id = columns.first(where: { $0.name != amount?.name && $0.name != date?.name }),
+      date != nil, amount != nil
+    {
+      ledger.insert("customer_id = \(quoted(id.name))", at: 0)
     }
     if !ledger.isEmpty { lines += ["[ledger]"] + ledger }
     return lines

@@ -82,6 +82,11 @@ extension FittedTransforms {
       shards[shard].reduce(0) { $0 + (column.base[$1].isFinite ? 0 : 1) }
     }.reduce(0, +)
     if missing == column.count { throw TransformError.wholeColumnMissing(feature: name) }
+    if configuration.missing != .reject,
+      Double(missing) > configuration.maximumMissing * Double(column.count)
+    {
+      throw TransformError.mostlyMissing(feature: name, missing: missing, rows: column.count)
+    }
 
     var transform = FeatureTransform(
       name: name, fill: nil, lower: nil, upper: nil, log: configuration.scaling == .logStandard,
@@ -128,6 +133,9 @@ extension FittedTransforms {
       // Half of the values equal: the interquartile range says nothing, the deviation does.
       transform.scale =
         moments.isConstant ? 0 : range > 0 ? range : moments.standardDeviation
+    }
+    guard transform.center.isFinite, transform.scale.isFinite else {
+      throw TransformError.rangeTooWide(feature: name)
     }
     return transform
   }

@@ -1,3 +1,4 @@
+import Columnar
 import Foundation
 
 /// An output folder that appears complete or not at all.
@@ -21,6 +22,28 @@ package final class StagedFolder {
     staging = parent.appendingPathComponent(".\(name).tmp-\(getpid())")
     lock = parent.appendingPathComponent(".\(name).lock")
     let files = FileManager.default
+    try Self.check(target: path, force: force)
+    try FolderLock.take(lock)
+    do {
+      for entry in try files.contentsOfDirectory(atPath: parent.path)
+      where entry.hasPrefix(".\(name).tmp-") {
+        // We hold the lock, so whoever wrote this is gone.
+        try? files.removeItem(at: parent.appendingPathComponent(entry))
+      }
+      try files.createDirectory(at: staging, withIntermediateDirectories: false)
+    } catch {
+      try? files.removeItem(at: lock)
+      throw RunFailure(
+        .cannotCreate, "cannot be created: \(error.localizedDescription)",
+        hint: "check the permissions of \(parent.path)", file: path)
+    }
+  }
+
+  /// Whether a folder could be put there, without doing it.
+  package static func check(target path: String, force: Bool) throws {
+    let target = URL(fileURLWithPath: path).standardizedFileURL
+    let parent = target.deletingLastPathComponent()
+    let files = FileManager.default
     var isFolder: ObjCBool = false
     guard files.fileExists(atPath: parent.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw RunFailure(
@@ -37,20 +60,6 @@ package final class StagedFolder {
         throw RunFailure(
           .cannotCreate, "is not empty", hint: "choose another --out or add --force", file: path)
       }
-    }
-    try FolderLock.take(lock)
-    do {
-      for entry in try files.contentsOfDirectory(atPath: parent.path)
-      where entry.hasPrefix(".\(name).tmp-") {
-        // We hold the lock, so whoever wrote this is gone.
-        try? files.removeItem(at: parent.appendingPathComponent(entry))
-      }
-      try files.createDirectory(at: staging, withIntermediateDirectories: false)
-    } catch {
-      try? files.removeItem(at: lock)
-      throw RunFailure(
-        .cannotCreate, "cannot be created: \(error.localizedDescription)",
-        hint: "check the permissions of \(parent.path)", file: path)
     }
   }
 
@@ -145,6 +154,16 @@ package final class StagedFile {
       throw RunFailure(
         .cannotCreate, "the folder \(parent) does not exist", hint: "create it first", file: target)
     }
+  }
+
+  /// A file whose name says which table format to write.
+  package convenience init(table target: String, force: Bool) throws {
+    guard FileFormat.named(target) != nil else {
+      throw RunFailure(
+        .usage, "the name does not say which format to write",
+        hint: "end it in .parquet, .csv, .csv.gz, .csv.zst or .arrow", file: target)
+    }
+    try self.init(target: target, force: force)
   }
 
   deinit { abort() }

@@ -55,6 +55,7 @@ struct Scoring {
   let refit: Bool
   let clusteringFeatures: [String]
   let clusters: String?
+  let lowersClusters: Bool
   let previous: PreviousRun?
   let offers: RescoreOffers
 
@@ -106,22 +107,20 @@ struct Scoring {
         settings)
     }
     let seed = try configuration.seed()
+    try configuration.checkClustering()
     var clustering = ClusteringSettings(
       clusters: 0, algorithm: configuration.text("clustering.algorithm") ?? "auto",
       initialization: configuration.text("clustering.init") ?? "k-means++", kernel: "auto",
       restarts: configuration.integer("clustering.n_init") ?? 1,
       maxIterations: configuration.integer("clustering.max_iterations") ?? 300,
-      tolerance: configuration.number("clustering.tolerance") ?? 1e-4, seed: seed)
+      tolerance: configuration.number("clustering.tolerance") ?? 1e-4, seed: seed,
+      lowersClusters: lowersClusters)
     var choice: ClusterCountChoice?
-    let asked = clusters ?? configuration.text("clustering.clusters") ?? "auto"
-    if asked == "auto" {
+    if let k = try RescoreRun.clusterCount(clusters, configuration) {
+      clustering.clusters = k
+    } else {
       choice = try watch.measure("choose k") { try chooseClusters(samples, seed) }
       clustering.clusters = choice!.recommended
-    } else {
-      guard let k = Int(asked), k >= 1 else {
-        throw RunFailure(.usage, "--clusters \(asked) is not a number", hint: "give 1 or more, or auto")
-      }
-      clustering.clusters = k
     }
     let fit = try clustering.fit(
       samples, weights: nil, configuration: configuration, workers: workers, context)
@@ -144,7 +143,7 @@ struct Scoring {
     base.converged = result.converged
     base.selection = choice
     base.transformReport = samples.report
-    base.warnings = samples.warnings + result.warnings
+    base.warnings = samples.warnings + fit.warnings + result.warnings
     if !result.converged { base.warnings.append("K-Means stopped before it converged") }
     if plan.scores.contains(.margin) {
       let margins = try watch.measure("margins") {
@@ -179,26 +178,33 @@ struct Scoring {
     }
     let matrix = try samples.transforms.samples(
       of: columns, centers: samples.centers, workers: workers)
-    do {
-      return try SelectK.sweep(
-        matrix, clusters: Self.choiceRange,
-        configuration: try KMeansConfiguration(clusterCount: 3, seed: seed), refits: 3,
-        silhouetteSample: 4_000, workers: workers
+    func sweep(_ range: ClosedRange<Int>) throws -> ClusterCountChoice {
+      try SelectK.sweep(
+        matrix, clusters: range,
+        configuration: try KMeansConfiguration(clusterCount: range.lowerBound, seed: seed),
+        refits: 3, silhouetteSample: 4_000, workers: workers
       ) { k in
         context.progress(
           RunProgress(
-            "choose k", done: k - Self.choiceRange.lowerBound, total: Self.choiceRange.count,
-            unit: "fits", note: "k = \(k)"))
+            "choose k", done: k - range.lowerBound, total: range.count, unit: "fits",
+            note: "k = \(k)"))
       }
-    } catch ClusteringError.tooFewDistinctRows(_, let largest) {
-      throw RunFailure(
-        .badData, "the base has \(largest) different customers, too few to choose a number of segments",
-        hint: "give --clusters \(largest) or fewer")
-    } catch ClusteringError.tooFewRows(_, let largest) {
-      throw RunFailure(
-        .badData, "the base has \(largest) customers, too few to choose a number of segments",
-        hint: "give --clusters \(largest) or fewer")
     }
+    let largest: Int
+    do {
+      return try sweep(Self.choiceRange)
+    } catch ClusteringError.tooFewDistinctRows(_, let possible) {
+      largest = possible
+    } catch ClusteringError.tooFewRows(_, let possible) {
+      largest = possible
+    }
+    guard largest >= (lowersClusters ? 1 : Self.choiceRange.lowerBound) else {
+      throw RunFailure(
+        .badData,
+        "the base has \(largest) different customers, too few to choose a number of segments",
+        hint: "give --clusters \(largest) or fewer, or add --k-max-distinct")
+    }
+    return try sweep(min(Self.choiceRange.lowerBound, largest)...largest)
   }
 
   // MARK: - Scores
@@ -224,7 +230,9 @@ struct Scoring {
         margin: configuration.number("value.margin") ?? 1,
         acquisitionCost: configuration.number("value.acquisition_cost") ?? 0)
     } catch {
-      throw configuration.refuse("value.margin", "\(error)", hint: "see [value] in README")
+      throw configuration.refuse(
+        "value.margin", "or value.acquisition_cost makes no sense",
+        hint: "give a margin from -1 to 1 and a cost of 0 or more")
     }
     let value = try SimpleValue.turnover(
       frequency: column(.frequency), averageValue: column(.averageAmount),
@@ -241,8 +249,10 @@ struct Scoring {
           rule: .shares(
             high: configuration.number("tiers.high") ?? 0.2,
             mid: configuration.number("tiers.mid") ?? 0.3), workers: workers)
-      } catch let error as TierError {
-        throw configuration.refuse("tiers.high", "\(error)", hint: "see [tiers] in README")
+      } catch is TierError {
+        throw configuration.refuse(
+          "tiers.high", "and tiers.mid make no sense",
+          hint: "give two shares that leave a rest for the low tier")
       }
     }
     base.tiers = try tiers.assign(value, previous: try previousTiers(), workers: workers)

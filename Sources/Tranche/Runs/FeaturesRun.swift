@@ -39,7 +39,7 @@ public struct FeaturesRun: Sendable {
       if let name = parsed.unknown.first { throw UnknownFeature.failure(name, flag: "--features") }
       selection = parsed.selection
     }
-    let file = try StagedFile(target: out, force: force)
+    let file = try StagedFile(table: out, force: force)
     let reading = LedgerReading(
       inputs: ledger, asOf: try AsOf.days(asOf), selection: selection,
       configuration: configuration, workers: workers, quarantinePath: quarantine)

@@ -27,9 +27,11 @@ struct LedgerReading {
       format: try configuration.ledgerFormat(), asOf: asOf, features: selection, workers: workers)
     let quarantine = try quarantinePath.map { try QuarantineFile(path: $0) }
     let total = source.rowCount.map { Int($0) }
+    var first: QuarantinedRow?
     let ledger = try fold.features(of: source) { counts in
       context.progress(RunProgress("read ledger", done: counts.read, total: total))
     } quarantine: { rows in
+      first = first ?? rows.first
       try quarantine?.write(rows)
     }
     try quarantine?.close()
@@ -44,10 +46,11 @@ struct LedgerReading {
         .badData,
         counts.read == 0
           ? "the ledger has no rows"
-          : "none of the ledger's \(counts.read) rows can be used (\(reasons.joined(separator: ", ")))",
+          : "none of the ledger's \(counts.read) rows can be used (\(reasons.joined(separator: ", "))"
+            + (first?.value.map { ", such as “\($0)”)" } ?? ")"),
         hint: counts.read == 0
           ? "check --ledger" : "check --as-of and the [ledger] section of the configuration",
-        file: source.files.first)
+        file: first?.file ?? source.files.first, line: first?.place, column: first?.column)
     }
     return ledger
   }

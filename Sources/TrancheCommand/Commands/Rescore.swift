@@ -38,6 +38,9 @@ struct Rescore: ParsableCommand {
   @Option(help: ArgumentHelp("Number of segments (default: auto).", valueName: "k|auto"))
   var clusters: String?
 
+  @Flag(help: "Make fewer segments where the customers differ too little for as many.")
+  var kMaxDistinct = false
+
   @Option(help: ArgumentHelp("Features that make the segments.", valueName: "a,b,…"))
   var features: String?
 
@@ -63,6 +66,7 @@ struct Rescore: ParsableCommand {
     run.previous = previous
     run.refit = refit
     run.clusters = clusters
+    run.lowersClusters = kMaxDistinct
     run.features = features.map(commaSeparated)
     run.columns = columns == "all" ? nil : columns.map(commaSeparated)
     run.writesReport = !noReport
