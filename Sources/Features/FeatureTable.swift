@@ -23,7 +23,8 @@ package struct FeatureTable: Sendable {
   package var rows: Int { ids.count }
 
   package func column(_ name: String) -> Buffer<Double>? {
-    names.firstIndex(of: FeatureName.canonical(name)).map { columns[$0] }
+    let index = names.firstIndex(of: name) ?? names.firstIndex(of: FeatureName.canonical(name))
+    return index.map { columns[$0] }
   }
 }
 

@@ -89,15 +89,7 @@ package final class StagedFolder {
       try Durable.flush(staging.path)
       let parent = target.deletingLastPathComponent()
       if files.fileExists(atPath: target.path) {
-        let old = parent.appendingPathComponent(".\(target.lastPathComponent).tmp-old-\(getpid())")
-        try Durable.rename(target.path, to: old.path)
-        do {
-          try Durable.rename(staging.path, to: target.path)
-        } catch {
-          try? Durable.rename(old.path, to: target.path)
-          throw error
-        }
-        try? files.removeItem(at: old)
+        try replace(in: parent)
       } else {
         try Durable.rename(staging.path, to: target.path)
       }
@@ -111,6 +103,24 @@ package final class StagedFolder {
     }
     finished = true
     try? files.removeItem(at: lock)
+  }
+
+  /// Puts the staged folder where the previous one is, so that there is one of them at any moment.
+  private func replace(in parent: URL) throws {
+    if Durable.exchange(staging.path, target.path) {
+      try? FileManager.default.removeItem(at: staging)
+      return
+    }
+    // A filesystem that cannot exchange names: two steps, with the way back.
+    let old = parent.appendingPathComponent(".\(target.lastPathComponent).tmp-old-\(getpid())")
+    try Durable.rename(target.path, to: old.path)
+    do {
+      try Durable.rename(staging.path, to: target.path)
+    } catch {
+      try? Durable.rename(old.path, to: target.path)
+      throw error
+    }
+    try? FileManager.default.removeItem(at: old)
   }
 
   /// Removes everything this run wrote.
@@ -212,6 +222,16 @@ private enum Durable {
 
   static func rename(_ old: String, to new: String) throws {
     guard Foundation.rename(old, new) == 0 else { throw failure("cannot be put in place", new) }
+  }
+
+  /// Swaps two names in one step; false where the filesystem or the system cannot.
+  static func exchange(_ one: String, _ other: String) -> Bool {
+    // Swift's module of the C library leaves out what only GNU declares.
+    typealias Rename =
+      @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+    guard let symbol = dlsym(nil, "renameat2") else { return false }
+    let exchangeNames: UInt32 = 2  // RENAME_EXCHANGE
+    return unsafeBitCast(symbol, to: Rename.self)(AT_FDCWD, one, AT_FDCWD, other, exchangeNames) == 0
   }
 
   static func isDevice(_ path: String) -> Bool {
