@@ -57,7 +57,8 @@ let package = Package(
     .testTarget(name: "ShardingTests", dependencies: ["Sharding", "TestSupport"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"]),
     .testTarget(name: "ColumnarTests", dependencies: ["Columnar", "TestSupport"]),
-    .testTarget(name: "FeaturesTests", dependencies: ["Features", "TestSupport"]),
+    .testTarget(
+      name: "FeaturesTests", dependencies: ["Features", "SyntheticBank", "TestSupport"]),
     .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "TestSupport"]),
     .testTarget(name: "CustomerValueTests", dependencies: ["CustomerValue", "TestSupport"]),
     .testTarget(

@@ -164,11 +164,10 @@ extension FittedTransforms {
     try workers.map(shards.count) { shard -> Moments in
       let rows = shards[shard]
       return withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count) { shaped in
+        transform.shape(
+          UnsafeBufferPointer(rebasing: column.values[rows]), into: shaped.baseAddress!)
         var sum = 0.0
-        for (offset, row) in rows.enumerated() {
-          shaped[offset] = transform.shaped(column.base[row])
-          sum += shaped[offset]
-        }
+        for offset in 0..<rows.count { sum += shaped[offset] }
         let mean = sum / Double(rows.count)
         var squares = 0.0
         for offset in 0..<rows.count {
