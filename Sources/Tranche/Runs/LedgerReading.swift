@@ -37,7 +37,7 @@ struct LedgerReading {
     let ledger = try fold.features(of: source) { counts in
       context.progress(RunProgress("read ledger", done: counts.read, total: total))
     } quarantine: { rows in
-      first = first ?? rows.first
+      if first == nil, !rows.isEmpty { first = rows.row(0, format) }
       try quarantine?.write(rows)
     }
     try quarantine?.close()
