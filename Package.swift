@@ -49,7 +49,7 @@ let package = Package(
       name: "Tranche",
       dependencies: [
         "Columnar", "Features", "Clustering", "CustomerValue", "Segments", "Reporting", "Sharding",
-        "SyntheticBank", "COpenBLAS", crypto, toml,
+        "SyntheticBank", "Kernels", "COpenBLAS", crypto, toml,
       ]),
     .executableTarget(name: "TrancheCommand", dependencies: ["Tranche", swiftArgumentParser]),
 
