@@ -49,7 +49,7 @@ let package = Package(
       name: "Tranche",
       dependencies: [
         "Columnar", "Features", "Clustering", "CustomerValue", "Segments", "Reporting", "Sharding",
-        "SyntheticBank", "COpenBLAS", crypto, toml,
+        "SyntheticBank", "Kernels", "COpenBLAS", crypto, toml,
       ]),
     .executableTarget(name: "TrancheCommand", dependencies: ["Tranche", swiftArgumentParser]),
 
@@ -57,7 +57,8 @@ let package = Package(
     .testTarget(name: "ShardingTests", dependencies: ["Sharding", "TestSupport"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"]),
     .testTarget(name: "ColumnarTests", dependencies: ["Columnar", "TestSupport"]),
-    .testTarget(name: "FeaturesTests", dependencies: ["Features", "TestSupport"]),
+    .testTarget(
+      name: "FeaturesTests", dependencies: ["Features", "SyntheticBank", "TestSupport"]),
     .testTarget(name: "ClusteringTests", dependencies: ["Clustering", "TestSupport"]),
     .testTarget(name: "CustomerValueTests", dependencies: ["CustomerValue", "TestSupport"]),
     .testTarget(
@@ -67,7 +68,7 @@ let package = Package(
       name: "ReportingTests",
       dependencies: ["Reporting", "Segments", "Columnar", "Sharding", "TestSupport"],
       exclude: ["browser.py"]),
-    .testTarget(name: "TrancheTests", dependencies: ["Tranche", "TestSupport"]),
+    .testTarget(name: "TrancheTests", dependencies: ["Tranche", "Features", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TrancheCommand", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

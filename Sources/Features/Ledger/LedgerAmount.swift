@@ -6,6 +6,9 @@ package protocol LedgerAmount: BitwiseCopyable, Sendable {
   mutating func addReportingOverflow(_ other: Self) -> Bool
   /// In the ledger's unit: `self / 10^scale` for minor units.
   func value(scale: Int) -> Double
+  /// In another currency; minor units are rounded to whole ones, ties to even, so that sums stay
+  /// exact sums of what was converted. Nil where the result does not fit.
+  func converted(rate: Double) -> Self?
 }
 
 extension Int64: LedgerAmount {
@@ -21,6 +24,10 @@ extension Int64: LedgerAmount {
 
   /// One correctly rounded division: the Double nearest to the exact decimal while |self| < 2^53.
   package func value(scale: Int) -> Double { Double(self) / MinorUnits.powersOfTen[scale] }
+
+  package func converted(rate: Double) -> Int64? {
+    Int64(exactly: (Double(self) * rate).rounded(.toNearestOrEven))
+  }
 }
 
 extension Double: LedgerAmount {
@@ -33,6 +40,11 @@ extension Double: LedgerAmount {
   }
 
   package func value(scale: Int) -> Double { self }
+
+  package func converted(rate: Double) -> Double? {
+    let product = self * rate
+    return product.isFinite ? product : nil
+  }
 }
 
 enum MinorUnits {

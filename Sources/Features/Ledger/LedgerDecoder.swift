@@ -3,7 +3,7 @@ import Synchronization
 
 /// Where each role's column sits in the batches of a source.
 struct LedgerColumnPositions: Sendable {
-  /// Indices into the source's schema, in the order the batches have them.
+  /// Indices into the source's schema, in the order the batches have them, each once.
   var asked: [Int] = []
   var customerID = 0
   var date = 0
@@ -55,36 +55,47 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
         failure.isMissing
         ? .missingAmount : failure.isNotFinite ? .notFiniteAmount : .unreadableAmount
     }
-    block.oldest = markAges(days.values, scratch, rows: batch.rows)
+    block.oldest = markAges(days.values, scratch)
     markTypes(batch, scratch)
     try markRefunds(amounts, batch, scratch)
-    try currencies.check(positions.currency.map { batch.columns[$0] }, batch, format)
+    let values = try convertCurrencies(amounts?.values, batch, scratch)
     try fillChannels(batch, scratch)
     setAside(batch, block, scratch, days: days.failures, amounts: amounts?.failures ?? [])
-    scatter(batch, block, scratch, amounts?.values, rates: rateByRow(batch))
+    scatter(batch, block, scratch, values)
   }
 
-  /// Ages, and the rows outside the window.
-  private func markAges(
-    _ days: Buffer<Int32>, _ scratch: DecodingScratch, rows: Int
-  ) -> Int32 {
+  /// Ages, and the rows outside the window. Returns an age that no kept row exceeds.
+  private func markAges(_ days: Buffer<Int32>, _ scratch: DecodingScratch) -> Int32 {
     let verdicts = scratch.verdicts
     let ages = scratch.ages
-    var oldest: Int32 = -1
-    let values = days.values
-    for row in 0..<rows {
-      let (age, overflow) = asOf.subtractingReportingOverflow(values[row])
-      ages[row] = age
-      guard verdicts[row] == .keep else { continue }
-      if age < 0 || overflow {
-        verdicts[row] = (values[row] > asOf) ? .futureDate : .ancientDate
-      } else if age > Self.oldestAge {
-        verdicts[row] = .ancientDate
-      } else if age > oldest {
-        oldest = age
+    let rows = days.count
+    let values = days.base
+    return withExtendedLifetime(days) {
+      var (first, last) = (Int32.max, Int32.min)
+      for row in 0..<rows {
+        first = min(first, values[row])
+        last = max(last, values[row])
       }
+      if rows > 0, last <= asOf, Int(first) >= Int(asOf) - Int(Self.oldestAge) {
+        // The whole batch lies in the window.
+        for row in 0..<rows { ages[row] = asOf &- values[row] }
+        return asOf - first
+      }
+      var oldest: Int32 = -1
+      for row in 0..<rows {
+        let (age, overflow) = asOf.subtractingReportingOverflow(values[row])
+        ages[row] = age
+        guard verdicts[row] == .keep else { continue }
+        if age < 0 || overflow {
+          verdicts[row] = values[row] > asOf ? .futureDate : .ancientDate
+        } else if age > Self.oldestAge {
+          verdicts[row] = .ancientDate
+        } else if age > oldest {
+          oldest = age
+        }
+      }
+      return oldest
     }
-    return oldest
   }
 
   private func markRefunds(
@@ -104,17 +115,34 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
   }
 
   private func markTypes(_ batch: RecordBatch, _ scratch: DecodingScratch) {
-    guard let keeps = typeFilter(batch) else { return }
-    for row in 0..<batch.rows where scratch.verdicts[row] == .keep && !keeps(row) {
-      scratch.verdicts[row] = .excludedType
+    guard let position = positions.type else { return }
+    let column = batch.columns[position]
+    let verdicts = scratch.verdicts
+    func mark(_ isExcluded: (Int) -> Bool) {
+      for row in 0..<column.count
+      where verdicts[row] == .keep && !column.isMissing(row) && isExcluded(row) {
+        verdicts[row] = .excludedType
+      }
+    }
+    if let types = CodedTexts(column) {
+      let excluded = (0..<types.entries.count).map {
+        format.excludedTypes.contains(types.entries.text($0))
+      }
+      mark { excluded[Int(types.codes.base[$0])] }
+      return
+    }
+    let numbers = Set(format.excludedTypes.compactMap { Int64($0) })
+    switch column.values {
+    case .int64(let types): mark { numbers.contains(types.base[$0]) }
+    case .int32(let types): mark { numbers.contains(Int64(types.base[$0])) }
+    default: break
     }
   }
 
   /// Groups the kept rows by partition, so that folding reads each partition's rows in one run.
   private func scatter(
     _ batch: RecordBatch, _ block: RowBlock<Amount>, _ scratch: DecodingScratch,
-    _ amounts: Buffer<Amount>?,
-    rates: ((Amount, Int) -> Amount)?
+    _ amounts: Buffer<Amount>?
   ) {
     let rows = batch.rows
     let (verdicts, hashes, ages, channels) =
@@ -129,71 +157,63 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     let keys = integerKeys(idColumn, scratch)
     let countsRefunds = format.negative == .refund
     let hasChannels = positions.channel != nil
-    cursor.withUnsafeMutableBufferPointer { cursor in
-      for row in 0..<rows where verdicts[row] == .keep {
-        let partition = Int(hashes[row] >> shift)
-        let target = cursor[partition]
-        cursor[partition] = target + 1
-        var amount = amounts.map { $0.base[row] } ?? .zero
-        if let rates { amount = rates(amount, row) }
-        block.rows[target] = LedgerRow(
-          key: keys[row], amount: amount, age: ages[row],
-          channel: hasChannels ? channels[row] : 0,
-          isRefund: countsRefunds && amount.isNegative ? 1 : 0)
-        if let texts = block.ids {
-          let id = textID(idColumn, row)
-          texts[target] = TextReference(start: id.baseAddress!, length: id.count)
-        }
-        if let origins = block.origins {
-          origins[target] = DuplicateKey(
-            fingerprint: fingerprint(batch, row, block.rows[target], hashes[row]),
-            row: Int32(row))
+    let needsTargets = block.ids != nil || block.origins != nil
+    let targets = scratch.targets
+    let target = block.rows
+    withExtendedLifetime((idColumn, amounts)) {
+      let amountValues = amounts?.base
+      cursor.withUnsafeMutableBufferPointer { cursor in
+        let cursor = cursor.baseAddress!
+        for row in 0..<rows where verdicts[row] == .keep {
+          let partition = Int(hashes[row] >> shift)
+          let position = cursor[partition]
+          cursor[partition] = position + 1
+          let amount = amountValues.map { $0[row] } ?? .zero
+          target[position] = LedgerRow(
+            key: keys[row], amount: amount, age: ages[row],
+            channel: hasChannels ? channels[row] : 0,
+            isRefund: countsRefunds && amount.isNegative ? 1 : 0)
+          if needsTargets { targets[row] = Int32(truncatingIfNeeded: position) }
         }
       }
     }
     block.counts.folded += block.starts.last ?? 0
+    if let ids = block.ids { placeTexts(idColumn, ids, scratch) }
+    if let origins = block.origins {
+      block.originCount = fingerprints(batch, scratch, into: origins)
+    }
   }
 
   // MARK: - Identities
-
-  private func integerID(_ column: Column, _ row: Int) -> UInt64 {
-    switch column.values {
-    case .int64(let ids): UInt64(bitPattern: ids[row])
-    case .int32(let ids): UInt64(bitPattern: Int64(ids[row]))
-    default: preconditionFailure("the fold chose integer ids for a column of texts")
-    }
-  }
-
-  private func textID(_ column: Column, _ row: Int) -> UnsafeBufferPointer<UInt8> {
-    switch column.values {
-    case .strings(let texts): texts[row]
-    case .dictionary(let codes, let texts): texts[Int(codes[row])]
-    default: preconditionFailure("the fold chose text ids for a column of numbers")
-    }
-  }
 
   private func hashIDs(_ column: Column, _ scratch: DecodingScratch) {
     let hashes = scratch.hashes
     let verdicts = scratch.verdicts
     switch column.values {
     case .int64(let ids):
-      let ids = ids.values
-      for row in ids.indices { hashes[row] = IdentityHash.hash(UInt64(bitPattern: ids[row])) }
+      let values = ids.base
+      withExtendedLifetime(ids) {
+        for row in 0..<ids.count {
+          hashes[row] = IdentityHash.hash(UInt64(bitPattern: values[row]))
+        }
+      }
     case .int32(let ids):
-      let ids = ids.values
-      for row in ids.indices {
-        hashes[row] = IdentityHash.hash(UInt64(bitPattern: Int64(ids[row])))
+      let values = ids.base
+      withExtendedLifetime(ids) {
+        for row in 0..<ids.count {
+          hashes[row] = IdentityHash.hash(UInt64(bitPattern: Int64(values[row])))
+        }
       }
     case .dictionary(let codes, let texts):
       let known = (0..<texts.count).map { IdentityHash.hash(texts[$0]) }
       let empty = (0..<texts.count).map { texts[$0].isEmpty }
       for row in 0..<column.count where !column.isMissing(row) {
-        hashes[row] = known[Int(codes[row])]
-        if empty[Int(codes[row])] { verdicts[row] = .missingCustomerID }
+        let code = Int(codes[row])
+        hashes[row] = known[code]
+        if empty[code] { verdicts[row] = .missingCustomerID }
       }
     case .strings(let texts):
-      for row in 0..<texts.count {
-        let id = texts[row]
+      texts.forEach { row, id in
         hashes[row] = IdentityHash.hash(id)
         if id.isEmpty { verdicts[row] = .missingCustomerID }
       }
@@ -217,218 +237,150 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     }
   }
 
-  /// An id as people write it.
-  func idText(_ column: Column, _ row: Int) -> String? {
-    if column.isMissing(row) { return nil }
+  /// Where the kept rows' texts lie, beside the rows.
+  private func placeTexts(
+    _ column: Column, _ ids: UnsafeMutablePointer<TextReference>, _ scratch: DecodingScratch
+  ) {
+    let (verdicts, targets) = (scratch.verdicts, scratch.targets)
+    func place(_ row: Int, _ text: UnsafeBufferPointer<UInt8>) {
+      guard verdicts[row] == .keep, let start = text.baseAddress else { return }
+      ids[Int(targets[row])] = TextReference(start: start, length: text.count)
+    }
     switch column.values {
-    case .int64, .int32: return String(Int64(bitPattern: integerID(column, row)))
-    default: return String(decoding: textID(column, row), as: UTF8.self)
-    }
-  }
-
-  private func fingerprint(
-    _ batch: RecordBatch, _ row: Int, _ value: LedgerRow<Amount>, _ idHash: UInt64
-  ) -> UInt128 {
-    if let position = positions.transactionID {
-      let column = batch.columns[position]
-      switch column.values {
-      case .int64, .int32: return UInt128(integerID(column, row))
-      default:
-        let text = textID(column, row)
-        return UInt128(IdentityHash.hash(text)) << 64
-          | UInt128(text.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 })
+    case .strings(let texts): texts.forEach(place)
+    case .dictionary(let codes, let texts):
+      let entries = (0..<texts.count).map { texts[$0] }
+      for row in 0..<column.count where verdicts[row] == .keep {
+        place(row, entries[Int(codes.base[row])])
       }
+    default: preconditionFailure("the fold chose text ids for a column of numbers")
     }
-    // The whole row as the fold sees it: the key decides the high half, the rest the low half.
-    let amountBits = withUnsafeBytes(of: value.amount) { $0.load(as: UInt64.self) }
-    let rest = UInt64(UInt32(bitPattern: value.age)) << 16 | UInt64(value.channel)
-    return UInt128(idHash) << 64 | UInt128(IdentityHash.hash(amountBits ^ IdentityHash.hash(rest)))
   }
 
   // MARK: - Setting rows aside
 
-  /// Counts and describes every row that is not kept, in row order.
+  /// Counts and describes every row that is not kept, in the file's order.
   private func setAside(
     _ batch: RecordBatch, _ block: RowBlock<Amount>, _ scratch: DecodingScratch,
     days: [ParseFailure], amounts: [ParseFailure]
   ) {
+    let verdicts = scratch.verdicts
+    var counts = [Int](repeating: 0, count: RowVerdict.count)
+    for row in 0..<batch.rows { counts[Int(verdicts[row].rawValue)] += 1 }
+    guard counts[0] < batch.rows || !batch.rejected.isEmpty else { return }
+    block.quarantined.start(file: batch.origin.file)
     for row in batch.rejected {
-      block.counts.quarantined[.wrongFieldCount, default: 0] += 1
-      block.quarantined.append(
-        QuarantinedRow(
-          file: batch.origin.file, place: row.line, reason: .wrongFieldCount, column: nil,
-          value: row.text, customerID: nil))
+      block.quarantined.append(place: row.line, reason: .wrongFieldCount, text: row.text)
     }
+    block.quarantined.appendMissingIDs(batch.rejected.count)
+    if !batch.rejected.isEmpty {
+      block.counts.quarantined[.wrongFieldCount] = batch.rejected.count
+    }
+    let unusable = RowVerdict.allCases.filter { $0.quarantine != nil }
+    let total = unusable.reduce(0) { $0 + counts[Int($1.rawValue)] }
+    var rows: [Int] = []
+    rows.reserveCapacity(total)
+    block.quarantined.reserve(total)
     var (day, amount) = (0, 0)
-    for row in 0..<batch.rows where scratch.verdicts[row] != .keep {
-      let verdict = scratch.verdicts[row]
-      if let excluded = verdict.exclusion {
-        block.counts.excluded[excluded, default: 0] += 1
-        continue
+    for row in 0..<batch.rows where verdicts[row] != .keep {
+      guard let reason = verdicts[row].quarantine else { continue }
+      rows.append(row)
+      let place = batch.origin.place(of: row)
+      switch reason {
+      case .futureDate, .ancientDate:
+        block.quarantined.append(
+          place: place, reason: reason, day: asOf &- scratch.ages[row])
+      case .missingDate, .unreadableDate:
+        while days[day].row < row { day += 1 }
+        block.quarantined.append(place: place, reason: reason, text: days[day].text)
+      case .missingAmount, .unreadableAmount, .notFiniteAmount:
+        while amounts[amount].row < row { amount += 1 }
+        block.quarantined.append(place: place, reason: reason, text: amounts[amount].text)
+      case .missingCustomerID, .wrongFieldCount, .duplicate:
+        block.quarantined.append(place: place, reason: reason, text: nil)
       }
-      guard let reason = verdict.quarantine else { continue }
-      while day < days.count, days[day].row < row { day += 1 }
-      while amount < amounts.count, amounts[amount].row < row { amount += 1 }
-      let (column, value): (String?, String?) =
-        switch verdict {
-        case .missingCustomerID: (format.customerID, nil)
-        case .missingDate, .unreadableDate: (format.date, days[day].text)
-        case .futureDate, .ancientDate:
-          (format.date, CivilDate(daysSinceEpoch: Int(asOf) - Int(scratch.ages[row])).description)
-        default: (format.amount, amounts[amount].text)
-        }
-      block.counts.quarantined[reason, default: 0] += 1
-      block.quarantined.append(
-        QuarantinedRow(
-          file: batch.origin.file, place: batch.origin.place(of: row), reason: reason,
-          column: column, value: value,
-          customerID: idText(batch.columns[positions.customerID], row)))
+    }
+    block.quarantined.appendIDs(of: batch.columns[positions.customerID], rows: rows)
+    if !batch.rejected.isEmpty { block.quarantined.sortByPlace() }
+    for verdict in RowVerdict.allCases where counts[Int(verdict.rawValue)] > 0 {
+      if let reason = verdict.quarantine {
+        block.counts.quarantined[reason] = counts[Int(verdict.rawValue)]
+      } else if let reason = verdict.exclusion {
+        block.counts.excluded[reason] = counts[Int(verdict.rawValue)]
+      }
     }
   }
 
   // MARK: - Optional columns
 
+  /// Only channels of kept rows are met: a channel that has none is no column.
   private func fillChannels(_ batch: RecordBatch, _ scratch: DecodingScratch) throws {
     guard let position = positions.channel else { return }
     let column = batch.columns[position]
-    let channels = scratch.channels
-    switch column.values {
-    case .dictionary(let codes, let texts):
-      let lookup = try (0..<texts.count).map { try self.channels.code(of: texts.text($0)) }
-      let codes = codes.values
-      for row in codes.indices where !column.isMissing(row) {
-        channels[row] = lookup[Int(codes[row])]
-      }
-    case .strings(let texts):
-      // Few distinct values repeat: remembered by hash within the batch.
-      var known: [UInt64: UInt16] = [:]
-      for row in 0..<column.count {
-        let hash = IdentityHash.hash(texts[row])
-        if let code = known[hash] {
-          channels[row] = code
-          continue
-        }
-        let code = try self.channels.code(of: texts.text(row))
-        known[hash] = code
-        channels[row] = code
-      }
-    default:
+    guard let texts = CodedTexts(column) else {
       throw InputError(
         .badData, "the channel column holds numbers, texts are expected", file: batch.origin.file,
         column: format.channel, hint: "map another column to `channel` or none")
     }
-    guard column.validity != nil else { return }
-    let unknown = try self.channels.code(of: "")
-    for row in 0..<column.count where column.isMissing(row) { channels[row] = unknown }
-  }
-
-  private func typeFilter(_ batch: RecordBatch) -> ((Int) -> Bool)? {
-    guard let position = positions.type else { return nil }
-    let column = batch.columns[position]
-    let excluded = Set(format.excludedTypes)
-    switch column.values {
-    case .dictionary(let codes, let texts):
-      let keeps = (0..<texts.count).map { !excluded.contains(texts.text($0)) }
-      return { column.isMissing($0) || keeps[Int(codes[$0])] }
-    case .strings(let texts):
-      return { column.isMissing($0) || !excluded.contains(texts.text($0)) }
-    case .int64(let numbers): return { !excluded.contains(String(numbers[$0])) }
-    case .int32(let numbers): return { !excluded.contains(String(numbers[$0])) }
-    default: return nil
-    }
-  }
-
-  /// Converts an amount of a row to the reporting currency; nil when there are no rates.
-  private func rateByRow(_ batch: RecordBatch) -> ((Amount, Int) -> Amount)? {
-    guard let rates = format.rates, let position = positions.currency else { return nil }
-    let column = batch.columns[position]
-    let convert: (Amount, Double) -> Amount = { amount, rate in
-      // Back to whole minor units, ties to even: sums stay exact sums of what was converted.
-      if let minor = amount as? Int64 {
-        let converted = (Double(minor) * rate).rounded(.toNearestOrEven)
-        return (Int64(exactly: converted) ?? (converted < 0 ? .min : .max)) as! Amount
-      }
-      return (amount as! Double * rate) as! Amount
-    }
-    return { amount, row in convert(amount, rates[CurrencyCheck.code(column, row) ?? ""] ?? 1) }
-  }
-}
-
-/// Channel names met so far; codes depend on who came first, so nothing downstream may show them.
-final class ChannelCodes: Sendable {
-  private struct Known {
-    var codes: [String: UInt16] = [:]
-    var names: [String] = []
-  }
-  private let known = Mutex(Known())
-
-  /// Each channel is a column and four bytes a customer: beyond this many, the column is no channel.
-  static let limit = 64
-
-  /// The name that rows without a channel get.
-  static let missingName = "unknown"
-
-  var names: [String] { known.withLock { $0.names } }
-
-  func code(of text: String) throws -> UInt16 {
-    let name = text.isEmpty ? Self.missingName : text
-    return try known.withLock { known in
-      if let code = known.codes[name] { return code }
-      guard known.names.count < Self.limit else {
-        throw InputError(
-          .badData,
-          "more than \(Self.limit) different channels, among them \"\(known.names[0])\" and \"\(name)\"",
-          hint: "map another column to `channel`, or none with channel = \"\"")
-      }
-      let code = UInt16(known.names.count)
-      known.codes[name] = code
-      known.names.append(name)
-      return code
-    }
-  }
-}
-
-/// Refuses to add money of different currencies.
-final class CurrencyCheck: Sendable {
-  private let first = Mutex<(code: String, file: String, place: Int64)?>(nil)
-
-  func check(_ column: Column?, _ batch: RecordBatch, _ format: LedgerFormat) throws {
-    guard let column else { return }
-    var seen: [String] = []
-    for row in 0..<column.count {
-      guard let code = Self.code(column, row), code != seen.last, !seen.contains(code) else {
+    let (channels, verdicts, codes) = (scratch.channels, scratch.verdicts, texts.codes.base)
+    let unmet = UInt16.max
+    var lookup = [UInt16](repeating: unmet, count: texts.entries.count)
+    var unknown: UInt16?
+    for row in 0..<column.count where verdicts[row] == .keep {
+      if column.isMissing(row) {
+        if unknown == nil { unknown = try self.channels.code(of: "") }
+        channels[row] = unknown ?? 0
         continue
       }
-      seen.append(code)
-      let place = batch.origin.place(of: row)
-      if let rates = format.rates {
-        guard rates[code] != nil else {
-          throw InputError(
-            .badData, "currency \"\(code)\" has no rate", file: batch.origin.file, line: place,
-            column: format.currency, hint: "add it under [ledger.rates]")
+      let entry = Int(codes[row])
+      if lookup[entry] == unmet {
+        lookup[entry] = try self.channels.code(of: texts.entries.text(entry))
+      }
+      channels[row] = lookup[entry]
+    }
+  }
+
+  /// Amounts in the reporting currency: those given where there are no rates.
+  private func convertCurrencies(
+    _ amounts: Buffer<Amount>?, _ batch: RecordBatch, _ scratch: DecodingScratch
+  ) throws -> Buffer<Amount>? {
+    guard let position = positions.currency else { return amounts }
+    let column = batch.columns[position]
+    guard let texts = CodedTexts(column) else {
+      throw InputError(
+        .badData, "the currency column holds numbers, codes such as EUR are expected",
+        file: batch.origin.file, column: format.currency,
+        hint: "map another column to `currency` or none")
+    }
+    let (verdicts, codes) = (scratch.verdicts, texts.codes.base)
+    var rates = [Double?](repeating: nil, count: texts.entries.count)
+    for row in 0..<column.count where verdicts[row] == .keep && !column.isMissing(row) {
+      let entry = Int(codes[row])
+      guard rates[entry] == nil else { continue }
+      rates[entry] = try currencies.rate(
+        of: texts.entries.text(entry), batch.origin, row: row, format)
+    }
+    guard format.rates != nil, let amounts else { return amounts }
+    var failure: Int?
+    let converted = Buffer<Amount>(count: amounts.count) { target in
+      for row in 0..<amounts.count {
+        let amount = amounts.base[row]
+        guard verdicts[row] == .keep, !column.isMissing(row), let rate = rates[Int(codes[row])]
+        else {
+          target.initializeElement(at: row, to: amount)
+          continue
         }
-        continue
-      }
-      let other = first.withLock { known in
-        if known == nil { known = (code, batch.origin.file, place) }
-        return known!
-      }
-      if other.code != code {
-        throw InputError(
-          .badData,
-          "amounts in \(min(code, other.code)) and \(max(code, other.code)) cannot be added",
-          file: batch.origin.file, line: place, column: format.currency,
-          hint: "give rates to one currency under [ledger.rates]")
+        let value = amount.converted(rate: rate)
+        if value == nil, failure == nil { failure = row }
+        target.initializeElement(at: row, to: value ?? .zero)
       }
     }
-  }
-
-  static func code(_ column: Column, _ row: Int) -> String? {
-    if column.isMissing(row) { return nil }
-    switch column.values {
-    case .strings(let texts): return texts.text(row)
-    case .dictionary(let codes, let texts): return texts.text(Int(codes[row]))
-    default: return nil
+    if let failure {
+      throw InputError(
+        .badData, "the amount does not fit into 64 bits in the reporting currency",
+        file: batch.origin.file, line: batch.origin.place(of: failure), column: format.amount,
+        hint: "check the rate under [ledger.rates]")
     }
+    return converted
   }
 }

@@ -37,7 +37,7 @@ package struct LedgerFold: Sendable {
   /// - Throws: `InputError` for a ledger that cannot be used; `Cancelled`.
   package func features(
     of source: any Source, progress: (LedgerCounts) -> Void = { _ in },
-    quarantine: ([QuarantinedRow]) throws -> Void
+    quarantine: (QuarantinedRows) throws -> Void
   ) throws -> FoldedLedger {
     let positions = try locate(in: source)
     let amountType = positions.amount.map { source.schema.fields[positions.asked[$0]].type }
@@ -84,6 +84,8 @@ package struct LedgerFold: Sendable {
           file: source.files.first, column: name,
           hint: "name the ledger's columns in the [ledger] section of the configuration")
       }
+      // One column may have two roles; it is read once.
+      if let known = positions.asked.firstIndex(of: index) { return known }
       positions.asked.append(index)
       return positions.asked.count - 1
     }
@@ -93,12 +95,18 @@ package struct LedgerFold: Sendable {
       positions.amount = try ask(format.amount, required: true)
       positions.currency = try ask(format.currency, required: format.rates != nil)
     }
-    if features.needsChannels || format.duplicates != .keep {
+    if features.needsChannels {
       positions.channel = try ask(format.channel, required: false)
     }
     if !format.excludedTypes.isEmpty { positions.type = try ask(format.type, required: true) }
-    if format.duplicates != .keep, let name = format.transactionID {
-      positions.transactionID = try ask(name, required: true)
+    if format.duplicates != .keep {
+      if let name = format.transactionID {
+        positions.transactionID = try ask(name, required: true)
+      } else {
+        for field in source.schema.fields where field.unreadable == nil {
+          _ = try ask(field.name, required: false)
+        }
+      }
     }
     switch source.schema.fields[positions.asked[positions.customerID]].type {
     case .int32, .int64, .string: break
@@ -113,7 +121,7 @@ package struct LedgerFold: Sendable {
   private func fold<Amount: LedgerAmount>(
     _ source: any Source, _ positions: LedgerColumnPositions, scale: Int,
     parse: @escaping @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Amount>,
-    _ progress: (LedgerCounts) -> Void, _ quarantine: ([QuarantinedRow]) throws -> Void
+    _ progress: (LedgerCounts) -> Void, _ quarantine: (QuarantinedRows) throws -> Void
   ) throws -> FoldedLedger {
     let hasText = source.schema.fields[positions.asked[positions.customerID]].type == .string
     let partitionBits = Self.partitionBits(rows: source.rowCount)
@@ -124,9 +132,9 @@ package struct LedgerFold: Sendable {
       currencies: CurrencyCheck())
     let pool = RowBlockPool<Amount>(hasText: hasText, hasOrigins: format.duplicates != .keep)
     let partitions = (0..<1 << partitionBits).map { _ in
-      PartitionTable<Amount>(layout: StateLayout(channels: 0, words: 0))
+      PartitionTable<Amount>(layout: StateLayout(channels: 0, words: 0), hasText: hasText)
     }
-    let duplicates = format.duplicates == .keep ? nil : DuplicateFilter(count: partitions.count)
+    let duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
 
     var counts = LedgerCounts()
     var decoded: [RowBlock<Amount>] = []
@@ -159,14 +167,13 @@ package struct LedgerFold: Sendable {
           let partition = task - current.count - 1
           for block in previous {
             Self.fold(
-              block, partition, into: partitions[partition], duplicates,
-              channels: width, words: wordCount)
+              block, partition, into: partitions[partition], channels: width, words: wordCount)
           }
         }
       }
-      try duplicates?.settle(previous, counts: &counts, format: format, quarantine: quarantine)
       for block in previous { pool.give(block) }
       decoded = slots.withLock { $0.flatMap { $0 } }
+      try duplicates?.mark(decoded, format, customerID: positions.customerID, workers: workers)
       pieces = upcoming.withLock { $0 }
       for block in decoded {
         counts.add(block.counts)
@@ -178,27 +185,21 @@ package struct LedgerFold: Sendable {
       progress(counts)
     }
     FileMemory.release()
-    if partitions.contains(where: \.overflowed) {
-      throw InputError(
-        .badData, "a customer's amounts add up to more than the exact range of 64 bits",
-        column: format.amount, hint: "declare fewer decimals with amount_scale")
-    }
     return try LedgerHarvest(
       partitions: partitions, channels: channels.names, scale: scale, hasText: hasText,
-      features: features, workers: workers
+      features: features, workers: workers, amountColumn: format.amount
     ).harvest(counts: counts)
   }
 
   private static func fold<Amount: LedgerAmount>(
     _ block: RowBlock<Amount>, _ partition: Int, into table: PartitionTable<Amount>,
-    _ duplicates: DuplicateFilter?, channels: Int, words: Int
+    channels: Int, words: Int
   ) {
     let start = block.starts[partition]
-    var count = block.starts[partition + 1] - start
+    let count =
+      block.hasCopies
+      ? block.compact(partition: partition) : block.starts[partition + 1] - start
     guard count > 0 else { return }
-    if let duplicates {
-      count = duplicates.compact(block, partition: partition, start: start, count: count)
-    }
     let rows = UnsafeBufferPointer(start: block.rows + start, count: count)
     if let ids = block.ids {
       table.fold(rows, ids: ids + start, channels: channels, words: words)

@@ -10,6 +10,8 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   let hasText: Bool
   let features: FeatureSelection
   let workers: Workers
+  /// For messages.
+  let amountColumn: String
 
   /// A customer on the way to its place: `order` sorts like the id (for texts, up to eight bytes).
   private struct Reference: BitwiseCopyable {
@@ -19,7 +21,14 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   func harvest(counts: LedgerCounts) throws -> FoldedLedger {
-    try workers.forEach(partitions.count) { partitions[$0].finish() }
+    // One layout for all: tables that missed the last rounds are brought up to it.
+    let width = partitions.reduce(0) { max($0, $1.layout.channels) }
+    let words = partitions.reduce(0) { max($0, $1.layout.words) }
+    try workers.forEach(partitions.count) {
+      partitions[$0].widen(channels: width, words: words)
+      partitions[$0].finish()
+    }
+    if partitions.contains(where: \.overflowed) { throw overflow }
     let references = try sortedReferences()
     let ids = hasText ? try textIDs(references) : try integerIDs(references)
     let (names, columns) = try columns(references)
@@ -34,10 +43,14 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   private func sortedReferences() throws -> Buffer<Reference> {
     let total = partitions.reduce(0) { $0 + $1.count }
     let prefix = hasText ? commonPrefix() : 0
+    let orders = partitions.map { Buffer<UInt64>.uninitialized(count: $0.count) }
+    nonisolated(unsafe) let keys = orders.map(\.storage)
     let ranges = try workers.map(partitions.count) { partition -> (UInt64, UInt64) in
       var (low, high) = (UInt64.max, UInt64.min)
+      let keys = keys[partition]
       for state in 0..<partitions[partition].count {
-        let order = order(partition, state, prefix)
+        let order = order(partitions[partition], state, prefix)
+        keys[state] = order
         low = min(low, order)
         high = max(high, order)
       }
@@ -51,9 +64,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
 
     let histograms = try workers.map(partitions.count) { partition -> [Int] in
       var histogram = [Int](repeating: 0, count: bucketCount)
-      for state in 0..<partitions[partition].count {
-        histogram[Int((order(partition, state, prefix) &- low) >> shift)] += 1
-      }
+      for order in keys[partition] { histogram[Int((order &- low) >> shift)] += 1 }
       return histogram
     }
     var starts = [Int](repeating: 0, count: bucketCount + 1)
@@ -68,13 +79,14 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
       for bucket in 0..<bucketCount { next[bucket] += histogram[bucket] }
     }
 
+    // Only its pointers were used above.
+    defer { withExtendedLifetime(orders) {} }
     return try Buffer(count: total) { target in
       nonisolated(unsafe) let target = target
       let cursors = cursors
       try workers.forEach(partitions.count) { partition in
         var cursor = cursors[partition]
-        for state in 0..<partitions[partition].count {
-          let order = order(partition, state, prefix)
+        for (state, order) in keys[partition].enumerated() {
           let bucket = Int((order &- low) >> shift)
           target[cursor[bucket]] = Reference(
             order: order, partition: UInt32(partition), state: UInt32(state))
@@ -96,22 +108,25 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   /// A number that sorts like the id: sign bit flipped for integers, for texts the eight bytes after
   /// the prefix that all ids share.
   @inline(__always)
-  private func order(_ partition: Int, _ state: Int, _ prefix: Int) -> UInt64 {
-    let table = partitions[partition]
+  private func order(_ table: PartitionTable<Amount>, _ state: Int, _ prefix: Int) -> UInt64 {
     guard hasText else { return table.key(of: state) ^ (1 << 63) }
-    let (start, length) = table.texts[state]
+    let text = table.text(of: state)
+    guard let start = text.baseAddress else { return 0 }
+    if text.count >= prefix + 8 {
+      return UInt64(
+        bigEndian: UnsafeRawPointer(start + prefix).loadUnaligned(as: UInt64.self))
+    }
     var order: UInt64 = 0
     for offset in 0..<8 {
       let position = prefix + offset
-      order = order << 8 | (position < length ? UInt64(table.arena[start + position]) : 0)
+      order = order << 8 | (position < text.count ? UInt64(text[position]) : 0)
     }
     return order
   }
 
-  private func text(_ reference: Reference) -> ArraySlice<UInt8> {
-    let table = partitions[Int(reference.partition)]
-    let (start, length) = table.texts[Int(reference.state)]
-    return table.arena[start..<start + length]
+  @inline(__always)
+  private func text(_ reference: Reference) -> UnsafeBufferPointer<UInt8> {
+    partitions[Int(reference.partition)].text(of: Int(reference.state))
   }
 
   private func textPrecedes(_ a: Reference, _ b: Reference) -> Bool {
@@ -119,20 +134,19 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   private func commonPrefix() -> Int {
-    guard let table = partitions.first(where: { $0.count > 0 }) else { return 0 }
-    let (start, length) = table.texts[0]
-    var prefix = Array(table.arena[start..<start + length])
+    guard let first = partitions.first(where: { $0.count > 0 })?.text(of: 0) else { return 0 }
+    var shared = first.count
     for table in partitions {
-      for (start, length) in table.texts {
-        var shared = 0
-        while shared < min(prefix.count, length), table.arena[start + shared] == prefix[shared] {
-          shared += 1
-        }
-        prefix.removeLast(prefix.count - shared)
-        if prefix.isEmpty { return 0 }
+      for state in 0..<table.count {
+        let text = table.text(of: state)
+        shared = min(shared, text.count)
+        var agreed = 0
+        while agreed < shared, text[agreed] == first[agreed] { agreed += 1 }
+        shared = agreed
+        if shared == 0 { return 0 }
       }
     }
-    return prefix.count
+    return shared
   }
 
   private func integerIDs(_ references: Buffer<Reference>) throws -> Column {
@@ -150,21 +164,27 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     let offsets = Buffer<Int64>(count: references.count + 1) { target in
       target[0] = 0
       for row in 0..<references.count {
-        let reference = references[row]
-        total += partitions[Int(reference.partition)].texts[Int(reference.state)].length
+        total += text(references[row]).count
         target[row + 1] = Int64(total)
       }
     }
-    let bytes = Buffer<UInt8>(count: total) { target in
-      for row in 0..<references.count {
-        var position = Int(offsets[row])
-        for byte in text(references[row]) {
-          target[position] = byte
-          position += 1
-        }
+    let bytes = Buffer<UInt8>.uninitialized(count: total)
+    nonisolated(unsafe) let target = bytes.storage
+    let shards = Shards(rows: references.count, rowsPerShard: 16_384)
+    try workers.forEach(shards.count) { shard in
+      for row in shards[shard] {
+        _ = UnsafeMutableBufferPointer(
+          rebasing: target[Int(offsets[row])..<Int(offsets[row + 1])]
+        ).initialize(from: text(references[row]))
       }
     }
-    return Column(.strings(Strings(layout: .offsets64(offsets), bytes: bytes)))
+    return Column(.strings(Strings(layout: .offsets64(offsets), bytes: bytes.buffer)))
+  }
+
+  private var overflow: InputError {
+    InputError(
+      .badData, "a customer's amounts add up to more than the exact range of 64 bits",
+      column: amountColumn, hint: "declare fewer decimals with amount_scale")
   }
 
   // MARK: - Features
@@ -175,166 +195,47 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     var names = features.features.map(\.rawValue)
     var channelCodes: [Int] = []
     if let wanted = features.channels {
-      for name in wanted.isEmpty ? channels.sorted() : wanted {
+      for name in wanted.isEmpty ? channelsByName : wanted {
         guard let code = channels.firstIndex(of: name) else {
           throw InputError(
             .badData, "the ledger has no channel \"\(name)\"",
             hint: channels.isEmpty
               ? "map a column to `channel`"
-              : "its channels are \(channels.sorted().joined(separator: ", "))")
+              : "its channels are \(channelsByName.joined(separator: ", "))")
         }
         names.append(LedgerFeature.channelPrefix + name)
         channelCodes.append(code)
       }
     }
     let buffers = names.map { _ in Buffer<Double>.uninitialized(count: references.count) }
-    nonisolated(unsafe) let cells = buffers.map(\.storage)
-    let needsGaps =
-      features.features.contains(.meanGapDays) || features.features.contains(.gapRegularity)
+    nonisolated(unsafe) let cells = buffers.map { $0.storage.baseAddress! }
     let codes = channelCodes
     let shards = Shards(rows: references.count, rowsPerShard: 16_384)
-    try workers.forEach(shards.count) { shard in
-      for row in shards[shard] {
-        let reference = references[row]
-        let table = partitions[Int(reference.partition)]
-        let state = CustomerReading(
-          table: table, index: Int(reference.state), scale: scale,
-          days: features.needsActiveDays
-            ? ActiveDays(table: table, index: Int(reference.state), gaps: needsGaps) : nil)
+    let overflowed = try workers.map(shards.count) { shard -> Bool in
+      var run = CustomerRun(partitions, features, scale: scale)
+      let rows = shards[shard]
+      var start = rows.lowerBound
+      while start < rows.upperBound {
+        let end = min(start + run.capacity, rows.upperBound)
+        run.read(start..<end) { row in
+          (Int(references.base[row].partition), Int(references.base[row].state))
+        }
         for (column, feature) in features.features.enumerated() {
-          cells[column][row] = state.value(of: feature)
+          run.write(feature, to: cells[column] + start)
         }
         for (offset, code) in codes.enumerated() {
-          cells[features.features.count + offset][row] = state.share(ofChannel: code)
+          run.writeShare(ofChannel: code, to: cells[features.features.count + offset] + start)
         }
+        start = end
       }
+      return run.overflowed
     }
+    if overflowed.contains(true) { throw overflow }
     return (names, buffers.map(\.buffer))
   }
-}
 
-/// One customer's state, read as features.
-private struct CustomerReading<Amount: LedgerAmount> {
-  let state: UnsafeMutableRawPointer
-  let layout: StateLayout
-  let scale: Int
-  let days: ActiveDays?
-
-  init(table: PartitionTable<Amount>, index: Int, scale: Int, days: ActiveDays?) {
-    layout = table.layout
-    state = table.states + index * layout.stride
-    self.scale = scale
-    self.days = days
-  }
-
-  private var youngest: Int32 { state.load(fromByteOffset: 8, as: Int32.self) }
-  private var oldest: Int32 { state.load(fromByteOffset: 12, as: Int32.self) }
-
-  private func count(_ buckets: Range<Int>) -> Double {
-    let counts = (state + StateLayout.countsOffset).assumingMemoryBound(to: UInt32.self)
-    return Double(buckets.reduce(0) { $0 + Int(counts[$1]) })
-  }
-
-  private func amount(_ buckets: Range<Int>) -> Double {
-    let amounts = (state + StateLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
-    var sum = Amount.zero
-    for bucket in buckets { _ = sum.addReportingOverflow(amounts[bucket]) }
-    return sum.value(scale: scale)
-  }
-
-  func value(of feature: LedgerFeature) -> Double {
-    switch feature {
-    case .recencyDays: Double(youngest)
-    case .tenureDays: Double(oldest)
-    case .frequency: count(0..<5)
-    case .monetary: amount(0..<5)
-    case .averageAmount: amount(0..<5) / count(0..<5)
-    case .activeDays: Double(days!.count)
-    case .refundCount: Double(state.load(fromByteOffset: 16, as: UInt32.self))
-    case .amount30: amount(0..<1)
-    case .count30: count(0..<1)
-    case .amount90: amount(0..<2)
-    case .count90: count(0..<2)
-    case .amount365: amount(0..<4)
-    case .count365: count(0..<4)
-    case .trend: trend
-    case .meanGapDays: days!.meanGap
-    case .gapRegularity: days!.gapRegularity
-    }
-  }
-
-  private var trend: Double {
-    let (now, before) = (amount(0..<2), amount(2..<3))
-    let size = abs(now) + abs(before)
-    return size == 0 ? 0 : (now - before) / size
-  }
-
-  func share(ofChannel code: Int) -> Double {
-    // A table that never met the channel has no room for it.
-    guard code < layout.channels else { return 0 }
-    let counts = (state + StateLayout.channelsOffset).assumingMemoryBound(to: UInt32.self)
-    return Double(counts[code]) / count(0..<5)
-  }
-}
-
-/// The distinct active days of one customer and the gaps between them.
-private struct ActiveDays {
-  private(set) var count = 0
-  private var first = 0
-  private var last = 0
-  private var squaredGaps = 0
-
-  init<Amount>(table: PartitionTable<Amount>, index: Int, gaps: Bool) {
-    let layout = table.layout
-    let words = (table.states + index * layout.stride + layout.wordsOffset)
-      .assumingMemoryBound(to: UInt64.self)
-    var previous = -1
-    func meet(_ age: Int, _ days: inout ActiveDays) {
-      if previous >= 0 {
-        days.squaredGaps += (age - previous) * (age - previous)
-      } else {
-        days.first = age
-      }
-      previous = age
-      days.last = age
-    }
-    for word in 0..<layout.words {
-      var bits = words[word]
-      count += bits.nonzeroBitCount
-      guard gaps else { continue }
-      while bits != 0 {
-        meet(word * 64 + bits.trailingZeroBitCount, &self)
-        bits &= bits - 1
-      }
-    }
-    for age in Self.farAges(table, index) {
-      count += 1
-      if gaps { meet(age, &self) }
-    }
-  }
-
-  /// Ages past the bit set, ascending.
-  private static func farAges<Amount>(_ table: PartitionTable<Amount>, _ index: Int) -> [Int] {
-    guard !table.farDays.isEmpty else { return [] }
-    var (low, high) = (0, table.farDays.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if table.farDays[middle].state < UInt32(index) { low = middle + 1 } else { high = middle }
-    }
-    var ages: [Int] = []
-    while low < table.farDays.count, table.farDays[low].state == UInt32(index) {
-      ages.append(Int(table.farDays[low].age))
-      low += 1
-    }
-    return ages
-  }
-
-  var meanGap: Double { count < 2 ? .nan : Double(last - first) / Double(count - 1) }
-
-  var gapRegularity: Double {
-    guard count >= 3 else { return .nan }
-    let gaps = Double(count - 1)
-    let variance = max(0, Double(squaredGaps) / gaps - meanGap * meanGap)
-    return variance.squareRoot() / meanGap
+  /// By their bytes, so that no order depends on who came first.
+  private var channelsByName: [String] {
+    channels.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 }

@@ -13,48 +13,68 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   private var slots: UnsafeMutablePointer<UInt32>
   private var slotMask: Int
   /// Text ids, back to back; `texts[i]` is where the id of state i lies in it.
-  private(set) var arena: [UInt8] = []
-  private(set) var texts: [(start: Int, length: Int)] = []
+  private(set) var arena: UnsafeMutablePointer<UInt8>?
+  private(set) var texts: UnsafeMutablePointer<TextSpan>?
+  private(set) var arenaCount = 0
+  private var arenaCapacity = 0
   /// (state, age) of active days older than the bit set reaches; duplicates allowed.
   private(set) var farDays: [(state: UInt32, age: Int32)] = []
   /// A customer's exact sum left Int64.
   private(set) var overflowed = false
 
+  /// Where a text id lies in the arena.
+  struct TextSpan: BitwiseCopyable {
+    var start: Int
+    var length: Int
+  }
+
   /// Ages beyond this many bit-set words (11 years) go to `farDays`, so one ancient row does not
   /// widen the state of every customer.
   static var maximumWords: Int { 64 }
 
-  init(layout: StateLayout) {
+  init(layout: StateLayout, hasText: Bool) {
     self.layout = layout
     capacity = 256
     states = LargeMemory.allocate(bytes: capacity * layout.stride)
     slotMask = 1023
     slots = .allocate(capacity: slotMask + 1)
     slots.initialize(repeating: 0, count: slotMask + 1)
+    if hasText {
+      texts = .allocate(capacity: capacity)
+      arenaCapacity = 16 * capacity
+      arena = .allocate(capacity: arenaCapacity)
+    }
   }
 
   deinit {
     states.deallocate()
     slots.deallocate()
+    texts?.deallocate()
+    arena?.deallocate()
   }
 
   /// Folds rows of integer ids.
   func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, channels: Int, words: Int) {
     widen(channels: channels, words: words)
+    var memory = Memory(self)
     for row in rows {
-      let hash = IdentityHash.hash(row.key)
-      var slot = Int(truncatingIfNeeded: hash) & slotMask
-      var state = -1
-      while slots[slot] != 0 {
-        let candidate = Int(slots[slot]) - 1
-        if key(of: candidate) == row.key {
+      var slot = Int(truncatingIfNeeded: IdentityHash.hash(row.key)) & memory.slotMask
+      var state: UnsafeMutableRawPointer?
+      while memory.slots[slot] != 0 {
+        let candidate = memory.state(Int(memory.slots[slot]) - 1)
+        if candidate.load(as: UInt64.self) == row.key {
           state = candidate
           break
         }
-        slot = (slot + 1) & slotMask
+        slot = (slot + 1) & memory.slotMask
       }
-      if state < 0 { state = insert(key: row.key, slot: slot) }
-      update(state, with: row)
+      if let state {
+        update(state, with: row, memory)
+      } else {
+        let index = insert(key: row.key, slot: slot)
+        memory = Memory(self)
+        update(memory.state(index), with: row, memory)
+      }
     }
   }
 
@@ -64,24 +84,29 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     channels: Int, words: Int
   ) {
     widen(channels: channels, words: words)
-    for (position, row) in rows.enumerated() {
+    var memory = Memory(self)
+    for position in 0..<rows.count {
+      let row = rows[position]
       let id = ids[position]
-      var slot = Int(truncatingIfNeeded: row.key) & slotMask
-      var state = -1
-      while slots[slot] != 0 {
-        let candidate = Int(slots[slot]) - 1
-        if key(of: candidate) == row.key, text(of: candidate, equals: id) {
+      var slot = Int(truncatingIfNeeded: row.key) & memory.slotMask
+      var state: UnsafeMutableRawPointer?
+      while memory.slots[slot] != 0 {
+        let index = Int(memory.slots[slot]) - 1
+        let candidate = memory.state(index)
+        if candidate.load(as: UInt64.self) == row.key, memory.text(of: index, equals: id) {
           state = candidate
           break
         }
-        slot = (slot + 1) & slotMask
+        slot = (slot + 1) & memory.slotMask
       }
-      if state < 0 {
-        texts.append((arena.count, id.length))
-        arena.append(contentsOf: UnsafeBufferPointer(start: id.start, count: id.length))
-        state = insert(key: row.key, slot: slot)
+      if let state {
+        update(state, with: row, memory)
+      } else {
+        let index = insert(key: row.key, slot: slot)
+        keep(id, of: index)
+        memory = Memory(self)
+        update(memory.state(index), with: row, memory)
       }
-      update(state, with: row)
     }
   }
 
@@ -90,18 +115,49 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     states.load(fromByteOffset: state * layout.stride, as: UInt64.self)
   }
 
-  private func text(of state: Int, equals id: TextReference) -> Bool {
-    let (start, length) = texts[state]
-    guard length == id.length else { return false }
-    return arena.withUnsafeBufferPointer { bytes in
-      for offset in 0..<length where bytes[start + offset] != id.start[offset] { return false }
-      return true
+  /// The bytes of a state's text id.
+  @inline(__always)
+  func text(of state: Int) -> UnsafeBufferPointer<UInt8> {
+    guard let texts, let arena else { return UnsafeBufferPointer(start: nil, count: 0) }
+    let span = texts[state]
+    return UnsafeBufferPointer(start: arena + span.start, count: span.length)
+  }
+
+  /// The table's pointers and sizes, held in registers while rows fold; stale after an insertion.
+  private struct Memory {
+    let slots: UnsafeMutablePointer<UInt32>
+    let slotMask: Int
+    let states: UnsafeMutableRawPointer
+    let stride: Int
+    let words: Int
+    let wordsOffset: Int
+    let hasChannels: Bool
+    let texts: UnsafeMutablePointer<TextSpan>?
+    let arena: UnsafeMutablePointer<UInt8>?
+
+    init(_ table: PartitionTable) {
+      (slots, slotMask, states) = (table.slots, table.slotMask, table.states)
+      (stride, words) = (table.layout.stride, table.layout.words)
+      (wordsOffset, hasChannels) = (table.layout.wordsOffset, table.layout.channels > 0)
+      (texts, arena) = (table.texts, table.arena)
+    }
+
+    @inline(__always)
+    func state(_ index: Int) -> UnsafeMutableRawPointer { states + index * stride }
+
+    @inline(__always)
+    func text(of index: Int, equals id: TextReference) -> Bool {
+      guard let texts, let arena else { return false }
+      let span = texts[index]
+      return span.length == id.length
+        && IdentityBytes.areEqual(arena + span.start, id.start, id.length)
     }
   }
 
   @inline(__always)
-  private func update(_ index: Int, with row: LedgerRow<Amount>) {
-    let state = states + index * layout.stride
+  private func update(
+    _ state: UnsafeMutableRawPointer, with row: LedgerRow<Amount>, _ memory: Memory
+  ) {
     let ages = (state + 8).assumingMemoryBound(to: Int32.self)
     if row.age < ages[0] { ages[0] = row.age }
     if row.age > ages[1] { ages[1] = row.age }
@@ -114,16 +170,16 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     let amounts = (state + StateLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
     if amounts[bucket].addReportingOverflow(row.amount) { overflowed = true }
 
-    if layout.channels > 0 {
+    if memory.hasChannels {
       let counts = (state + StateLayout.channelsOffset).assumingMemoryBound(to: UInt32.self)
       counts[Int(row.channel)] += 1
     }
-    if layout.words > 0 {
-      if age >> 6 < layout.words {
-        let words = (state + layout.wordsOffset).assumingMemoryBound(to: UInt64.self)
+    if memory.words > 0 {
+      if age >> 6 < memory.words {
+        let words = (state + memory.wordsOffset).assumingMemoryBound(to: UInt64.self)
         words[age >> 6] |= 1 << UInt64(age & 63)
       } else {
-        farDays.append((UInt32(index), row.age))
+        farDays.append((UInt32((state - states) / memory.stride), row.age))
       }
     }
   }
@@ -142,6 +198,23 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     return index
   }
 
+  /// Copies a text id into the arena; called right after its state was inserted.
+  private func keep(_ id: TextReference, of index: Int) {
+    guard let known = arena, let texts else {
+      preconditionFailure("a table of text ids was made for integers")
+    }
+    if arenaCount + id.length > arenaCapacity {
+      arenaCapacity = max(2 * arenaCapacity, arenaCount + id.length)
+      let grown = UnsafeMutablePointer<UInt8>.allocate(capacity: arenaCapacity)
+      grown.update(from: known, count: arenaCount)
+      known.deallocate()
+      arena = grown
+    }
+    if let arena { (arena + arenaCount).update(from: id.start, count: id.length) }
+    texts[index] = TextSpan(start: arenaCount, length: id.length)
+    arenaCount += id.length
+  }
+
   private func growSlots() {
     slots.deallocate()
     slotMask = slotMask * 2 + 1
@@ -150,7 +223,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     for state in 0..<count {
       let key = key(of: state)
       // Text ids' keys are hashes already.
-      let hash = texts.isEmpty ? IdentityHash.hash(key) : key
+      let hash = texts == nil ? IdentityHash.hash(key) : key
       var slot = Int(truncatingIfNeeded: hash) & slotMask
       while slots[slot] != 0 { slot = (slot + 1) & slotMask }
       slots[slot] = UInt32(state + 1)
@@ -158,7 +231,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   /// Makes room for channels and days that later batches brought.
-  private func widen(channels: Int, words: Int) {
+  func widen(channels: Int, words: Int) {
     var wider = layout
     if layout.channels < channels { wider.channels = channels }
     if layout.words < words { wider.words = words }
@@ -181,6 +254,12 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     }
     states.deallocate()
     states = grown
+    if let known = texts, capacity > self.capacity {
+      let spans = UnsafeMutablePointer<TextSpan>.allocate(capacity: capacity)
+      spans.update(from: known, count: min(count, self.capacity))
+      known.deallocate()
+      texts = spans
+    }
     self.capacity = capacity
     layout = wider
   }

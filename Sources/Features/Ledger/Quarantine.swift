@@ -1,3 +1,5 @@
+import Columnar
+
 /// Why a ledger row was set aside. Raw values appear in `quality.json` and `quarantine.parquet`.
 package enum QuarantineReason: String, CaseIterable, Sendable {
   case missingCustomerID = "missing_customer_id"
@@ -37,6 +39,168 @@ package struct QuarantinedRow: Sendable, Equatable {
     self.column = column
     self.value = value
     self.customerID = customerID
+  }
+}
+
+/// The rows of one batch that were set aside, column by column: a dozen bytes a row, so that a
+/// ledger with millions of them costs no time.
+package struct QuarantinedRows: Sendable {
+  package enum IDs: Sendable {
+    case integers([Int64])
+    /// Back to back; text i ends at `ends[i]`.
+    case texts(bytes: [UInt8], ends: [Int])
+  }
+
+  package private(set) var file = ""
+  /// 1-based lines of a text file, else 1-based rows, ascending.
+  package private(set) var places: [Int64] = []
+  package private(set) var reasons: [QuarantineReason] = []
+  /// Days since 1970-01-01 where the reason is a day outside the window; else an index into
+  /// `texts`, −1 where there was nothing.
+  package private(set) var values: [Int32] = []
+  package private(set) var texts: [String] = []
+  package private(set) var ids: IDs
+
+  init(hasText: Bool) { ids = hasText ? .texts(bytes: [], ends: []) : .integers([]) }
+
+  package var count: Int { places.count }
+  package var isEmpty: Bool { places.isEmpty }
+
+  mutating func removeAll() {
+    places.removeAll(keepingCapacity: true)
+    reasons.removeAll(keepingCapacity: true)
+    values.removeAll(keepingCapacity: true)
+    texts.removeAll()
+    switch ids {
+    case .integers: ids = .integers([])
+    case .texts: ids = .texts(bytes: [], ends: [])
+    }
+  }
+
+  mutating func start(file: String) { self.file = file }
+
+  mutating func reserve(_ count: Int) {
+    places.reserveCapacity(count)
+    reasons.reserveCapacity(count)
+    values.reserveCapacity(count)
+  }
+
+  @inline(__always)
+  mutating func append(place: Int64, reason: QuarantineReason, day: Int32) {
+    places.append(place)
+    reasons.append(reason)
+    values.append(day)
+  }
+
+  mutating func append(place: Int64, reason: QuarantineReason, text: String?) {
+    places.append(place)
+    reasons.append(reason)
+    values.append(text == nil ? -1 : Int32(texts.count))
+    if let text { texts.append(text) }
+  }
+
+  /// Adds the ids of rows appended before, in their order.
+  mutating func appendIDs(of column: Column, rows: some Sequence<Int>) {
+    switch (ids, column.values) {
+    case (.integers(var numbers), let values):
+      ids = .integers([])
+      switch values {
+      case .int64(let buffer): for row in rows { numbers.append(buffer.base[row]) }
+      case .int32(let buffer): for row in rows { numbers.append(Int64(buffer.base[row])) }
+      default: preconditionFailure("the fold chose integer ids for a column of texts")
+      }
+      ids = .integers(numbers)
+    case (.texts(var bytes, var ends), _):
+      ids = .texts(bytes: [], ends: [])
+      for row in rows {
+        if !column.isMissing(row) { bytes.append(contentsOf: column.text(row)) }
+        ends.append(bytes.count)
+      }
+      ids = .texts(bytes: bytes, ends: ends)
+    }
+  }
+
+  /// Fills the places of rows that have no id.
+  mutating func appendMissingIDs(_ count: Int) {
+    switch ids {
+    case .integers(let numbers):
+      ids = .integers(numbers + Array(repeating: 0, count: count))
+    case .texts(let bytes, let ends):
+      ids = .texts(bytes: bytes, ends: ends + Array(repeating: bytes.count, count: count))
+    }
+  }
+
+  /// Puts rows that were met in two passes into the file's order.
+  mutating func sortByPlace() {
+    if zip(places, places.dropFirst()).allSatisfy({ $0 <= $1 }) { return }
+    let order = places.indices.sorted { (places[$0], $0) < (places[$1], $1) }
+    ids = ids.reordered(order)
+    reasons = order.map { reasons[$0] }
+    values = order.map { values[$0] }
+    places = order.map { places[$0] }
+  }
+
+  /// Whether the row's customer is known.
+  package static func hasID(_ reason: QuarantineReason) -> Bool {
+    reason != .missingCustomerID && reason != .wrongFieldCount
+  }
+
+  /// Whether the row's value is a day.
+  package static func hasDay(_ reason: QuarantineReason) -> Bool {
+    reason == .futureDate || reason == .ancientDate
+  }
+
+  /// The rows one by one, as people read them.
+  package func rows(_ format: LedgerFormat) -> [QuarantinedRow] {
+    (0..<count).map { self.row($0, format) }
+  }
+
+  /// One row, as people read it.
+  package func row(_ row: Int, _ format: LedgerFormat) -> QuarantinedRow {
+    let reason = reasons[row]
+    let value =
+      Self.hasDay(reason)
+      ? CivilDate(daysSinceEpoch: Int(values[row])).description
+      : values[row] < 0 ? nil : texts[Int(values[row])]
+    return QuarantinedRow(
+      file: file, place: places[row], reason: reason, column: format.column(of: reason),
+      value: value, customerID: Self.hasID(reason) ? ids.text(row) : nil)
+  }
+}
+
+extension QuarantinedRows.IDs {
+  package func text(_ row: Int) -> String {
+    switch self {
+    case .integers(let numbers): return String(numbers[row])
+    case .texts(let bytes, let ends):
+      return String(decoding: bytes[(row == 0 ? 0 : ends[row - 1])..<ends[row]], as: UTF8.self)
+    }
+  }
+
+  fileprivate func reordered(_ order: [Int]) -> QuarantinedRows.IDs {
+    switch self {
+    case .integers(let numbers): return .integers(order.map { numbers[$0] })
+    case .texts(let bytes, let ends):
+      var (moved, movedEnds): ([UInt8], [Int]) = ([], [])
+      for row in order {
+        moved += bytes[(row == 0 ? 0 : ends[row - 1])..<ends[row]]
+        movedEnds.append(moved.count)
+      }
+      return .texts(bytes: moved, ends: movedEnds)
+    }
+  }
+}
+
+extension LedgerFormat {
+  /// The column that a reason is about, nil for the whole row.
+  package func column(of reason: QuarantineReason) -> String? {
+    switch reason {
+    case .missingCustomerID: customerID
+    case .missingDate, .unreadableDate, .futureDate, .ancientDate: date
+    case .missingAmount, .unreadableAmount, .notFiniteAmount: amount
+    case .wrongFieldCount: nil
+    case .duplicate: transactionID
+    }
   }
 }
 

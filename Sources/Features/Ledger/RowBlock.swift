@@ -10,19 +10,23 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
   private(set) var rows: UnsafeMutablePointer<LedgerRow<Amount>>
   /// Beside `rows` for text ids; the bytes belong to `batch`.
   private(set) var ids: UnsafeMutablePointer<TextReference>?
-  /// Beside `rows` when duplicates matter: where each row came from, and its fingerprint.
+  /// When duplicates matter: fingerprints of the kept rows, in the batch's order.
   private(set) var origins: UnsafeMutablePointer<DuplicateKey>?
+  var originCount = 0
+  /// Whether some rows are copies, marked by an age below 0.
+  var hasCopies = false
   private var capacity: Int
 
   /// Kept while text ids or the origins of rows are needed.
   var batch: RecordBatch?
-  var quarantined: [QuarantinedRow] = []
+  var quarantined: QuarantinedRows
   var counts = LedgerCounts()
-  /// Greatest age among the folded rows, -1 for none.
+  /// An age that no folded row exceeds, -1 for no rows.
   var oldest: Int32 = -1
 
   init(capacity: Int, hasText: Bool, hasOrigins: Bool) {
     self.capacity = capacity
+    quarantined = QuarantinedRows(hasText: hasText)
     rows = LargeMemory.allocate(capacity)
     ids = hasText ? LargeMemory.allocate(capacity) : nil
     origins = hasOrigins ? LargeMemory.allocate(capacity) : nil
@@ -46,10 +50,23 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
       if origins != nil { origins = LargeMemory.allocate(count) }
     }
     starts = []
-    quarantined = []
+    quarantined.removeAll()
     counts = LedgerCounts()
     batch = nil
+    originCount = 0
+    hasCopies = false
     oldest = -1
+  }
+
+  /// Moves the rows of a partition that are no copies to the front; returns how many there are.
+  func compact(partition: Int) -> Int {
+    var kept = starts[partition]
+    for position in starts[partition]..<starts[partition + 1] where rows[position].age >= 0 {
+      rows[kept] = rows[position]
+      if let ids { ids[kept] = ids[position] }
+      kept += 1
+    }
+    return kept - starts[partition]
   }
 
   func setStarts(counts: [Int]) {
@@ -67,6 +84,8 @@ final class DecodingScratch {
   private(set) var keys: UnsafeMutablePointer<UInt64>
   private(set) var ages: UnsafeMutablePointer<Int32>
   private(set) var channels: UnsafeMutablePointer<UInt16>
+  /// Where each kept row went in its block; only written where texts or fingerprints follow.
+  private(set) var targets: UnsafeMutablePointer<Int32>
   private var capacity = 1
 
   init() {
@@ -75,6 +94,7 @@ final class DecodingScratch {
     keys = LargeMemory.allocate(1)
     ages = LargeMemory.allocate(1)
     channels = LargeMemory.allocate(1)
+    targets = LargeMemory.allocate(1)
   }
 
   deinit { release() }
@@ -85,6 +105,7 @@ final class DecodingScratch {
     keys.deallocate()
     ages.deallocate()
     channels.deallocate()
+    targets.deallocate()
   }
 
   func reserve(_ count: Int) {
@@ -96,15 +117,18 @@ final class DecodingScratch {
     keys = LargeMemory.allocate(count)
     ages = LargeMemory.allocate(count)
     channels = LargeMemory.allocate(count)
+    targets = LargeMemory.allocate(count)
   }
 }
 
 /// What becomes of a row.
-enum RowVerdict: UInt8 {
+enum RowVerdict: UInt8, CaseIterable {
   case keep
   case missingCustomerID, missingDate, unreadableDate, futureDate, ancientDate
   case missingAmount, unreadableAmount, notFiniteAmount
   case refund, excludedType
+
+  static let count = allCases.count
 
   var quarantine: QuarantineReason? {
     switch self {
@@ -129,9 +153,13 @@ enum RowVerdict: UInt8 {
   }
 }
 
+/// What a row is known by when copies are looked for.
 struct DuplicateKey: BitwiseCopyable {
   var fingerprint: UInt128
+  /// Row of the batch.
   var row: Int32
+  /// Its place in the block's `rows`.
+  var target: Int32
 }
 
 /// Blocks waiting to be filled again.

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 /// One feature's way from its original unit to the space distances are measured in:
 /// missing values filled, winsorised, signed log, centred and scaled, in this order.
 ///
@@ -33,22 +27,49 @@ package struct FeatureTransform: Sendable, Codable, Equatable {
     self.scale = scale
   }
 
-  /// Everything before centring and scaling. `value` is finite or filled.
+  /// Everything before centring and scaling. NaN when `value` is not finite and nothing fills it.
   @inline(__always)
   package func shaped(_ value: Double) -> Double {
-    var x = value.isFinite ? value : (fill ?? value)
+    var x = value.isFinite ? value : (fill ?? .nan)
     if let lower, x < lower { x = lower }
     if let upper, x > upper { x = upper }
-    return log ? (x < 0 ? -log1p(-x) : log1p(x)) : x
+    return log ? SignedLogarithm.value(x) : x
   }
 
   @inline(__always)
   package func callAsFunction(_ value: Double) -> Double { (shaped(value) - center) / scale }
 
+  /// `shaped` of a run of values, in loops that vectorise; `target` takes as many.
+  func shape(
+    _ values: UnsafeBufferPointer<Double>, into target: UnsafeMutablePointer<Double>
+  ) {
+    guard let source = values.baseAddress else { return }
+    let (filler, floor, ceiling) = (fill ?? .nan, lower ?? -.infinity, upper ?? .infinity)
+    for row in 0..<values.count {
+      let value = source[row]
+      let x = value.isFinite ? value : filler
+      let raised = x < floor ? floor : x
+      target[row] = raised > ceiling ? ceiling : raised
+    }
+    if log {
+      SignedLogarithm.apply(
+        to: UnsafeMutableBufferPointer(start: target, count: values.count))
+    }
+  }
+
+  /// The whole transform of a run of values, bit for bit as one by one.
+  func apply(
+    to values: UnsafeBufferPointer<Double>, into target: UnsafeMutablePointer<Double>
+  ) {
+    shape(values, into: target)
+    let (center, scale) = (center, scale)
+    for row in 0..<values.count { target[row] = (target[row] - center) / scale }
+  }
+
   /// Back to the original unit. Winsorised values come back as the bound.
   package func inverse(_ scaled: Double) -> Double {
     let x = scaled * scale + center
-    return log ? (x < 0 ? -expm1(-x) : expm1(x)) : x
+    return log ? SignedLogarithm.inverse(x) : x
   }
 }
 

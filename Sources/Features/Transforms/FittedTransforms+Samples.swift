@@ -45,9 +45,9 @@ extension FittedTransforms {
     into target: UnsafeMutableBufferPointer<Double>
   ) {
     guard let components else {
-      let transform = features[dimension]
-      let source = columns[dimension].base
-      for row in rows { target[row] = transform(source[row]) }
+      features[dimension].apply(
+        to: UnsafeBufferPointer(rebasing: columns[dimension].values[rows]),
+        into: target.baseAddress! + rows.lowerBound)
       return
     }
     withUnsafeTemporaryAllocation(of: Double.self, capacity: features.count) { scaled in

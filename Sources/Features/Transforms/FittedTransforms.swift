@@ -103,8 +103,11 @@ extension FittedTransforms {
     }
     if missing > 0 { report.filled[name] = missing }
     if configuration.winsorize > 0 {
+      // In small bases a thousandth is less than one value: the bounds then lie between the second
+      // and the third from each end, so that no single extreme is a segment of its own.
+      let share = max(configuration.winsorize, column.count >= 10 ? 1.5 / Double(column.count) : 0)
       let bounds = try quantiles(
-        column, [configuration.winsorize, 1 - configuration.winsorize], anyInfinite: missing > 0,
+        column, [share, 1 - share], anyInfinite: missing > 0,
         workers)
       (transform.lower, transform.upper) = (bounds[0], bounds[1])
       let moved = try workers.map(shards.count) { shard in
@@ -164,11 +167,10 @@ extension FittedTransforms {
     try workers.map(shards.count) { shard -> Moments in
       let rows = shards[shard]
       return withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count) { shaped in
+        transform.shape(
+          UnsafeBufferPointer(rebasing: column.values[rows]), into: shaped.baseAddress!)
         var sum = 0.0
-        for (offset, row) in rows.enumerated() {
-          shaped[offset] = transform.shaped(column.base[row])
-          sum += shaped[offset]
-        }
+        for offset in 0..<rows.count { sum += shaped[offset] }
         let mean = sum / Double(rows.count)
         var squares = 0.0
         for offset in 0..<rows.count {

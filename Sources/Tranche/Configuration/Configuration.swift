@@ -256,6 +256,8 @@ public struct Configuration: Sendable {
 package enum NearestName {
   /// Nil when nothing is near: more than a third of the letters differ.
   package static func of(_ name: String, among names: [String]) -> String? {
+    // A beginning says more than letters in common.
+    if name.count >= 3, let longer = names.filter({ $0.hasPrefix(name) }).min() { return longer }
     let best = names.map { (name: $0, distance: distance($0, name)) }
       .min { ($0.distance, $0.name) < ($1.distance, $1.name) }
     guard let best, best.distance * 3 <= max(name.count, best.name.count) else { return nil }

@@ -90,6 +90,11 @@ public struct RescoreRun: Sendable {
         .usage, "--features differ from those of the model (\(clusteringFeatures.joined(separator: ", ")))",
         hint: "leave --features out, or add --refit")
     }
+    if let clusters, let frozen, !refit, Int(clusters) != frozen.centroids.count {
+      throw RunFailure(
+        .usage, "--clusters \(clusters) differs from the model's \(frozen.centroids.count)",
+        hint: "leave --clusters out, or add --refit")
+    }
     // Before the ledger is read, not after.
     try configuration.checkClustering()
     _ = try Self.clusterCount(clusters, configuration)

@@ -16,22 +16,28 @@ struct LedgerReading {
   func open() throws -> any Source {
     let format = try configuration.ledgerFormat()
     var options = try configuration.readOptions()
-    options.dictionaryColumns = [format.channel, format.currency, format.type].filter { !$0.isEmpty }
+    options.dictionaryColumns = [format.channel, format.currency, format.type].filter {
+      !$0.isEmpty
+    }
     // A ledger's broken rows are set aside and counted, not fatal.
     options.csv.rowErrors = .collect
     return try Sources.open(inputs, options: options)
   }
 
   func fold(_ source: any Source, _ context: RunContext) throws -> FoldedLedger {
-    let fold = LedgerFold(
-      format: try configuration.ledgerFormat(), asOf: asOf, features: selection, workers: workers)
-    let quarantine = try quarantinePath.map { try QuarantineFile(path: $0) }
+    let format = try configuration.ledgerFormat()
+    let fold = LedgerFold(format: format, asOf: asOf, features: selection, workers: workers)
+    let hasText =
+      source.schema.index(of: format.customerID).map { source.schema.fields[$0].type } == .string
+    let quarantine = try quarantinePath.map {
+      try QuarantineFile(path: $0, format: format, hasText: hasText, workers: workers)
+    }
     let total = source.rowCount.map { Int($0) }
     var first: QuarantinedRow?
     let ledger = try fold.features(of: source) { counts in
       context.progress(RunProgress("read ledger", done: counts.read, total: total))
     } quarantine: { rows in
-      first = first ?? rows.first
+      if first == nil, !rows.isEmpty { first = rows.row(0, format) }
       try quarantine?.write(rows)
     }
     try quarantine?.close()
@@ -54,35 +60,6 @@ struct LedgerReading {
     }
     return ledger
   }
-}
-
-/// `quarantine.parquet`: every row set aside, why, and where to find it.
-final class QuarantineFile {
-  private let sink: TableSink
-  private static let schema = Schema(fields: [
-    Field(name: "file", type: .string), Field(name: "row", type: .int64),
-    Field(name: "reason", type: .string), Field(name: "column", type: .string),
-    Field(name: "value", type: .string), Field(name: "customer_id", type: .string),
-  ])
-
-  init(path: String) throws {
-    sink = try TableSink(path: path, schema: Self.schema)
-  }
-
-  func write(_ rows: [QuarantinedRow]) throws {
-    func texts(_ values: [String?]) -> Column {
-      Column(
-        .strings(Strings(values.map { $0 ?? "" })),
-        validity: Validity(present: values.map { $0 != nil }))
-    }
-    try sink.write([
-      texts(rows.map(\.file)), Column(.int64(Buffer(rows.map(\.place)))),
-      texts(rows.map(\.reason.rawValue)), texts(rows.map(\.column)), texts(rows.map(\.value)),
-      texts(rows.map(\.customerID)),
-    ])
-  }
-
-  func close() throws { try sink.close() }
 }
 
 /// What became of the ledger's rows, as JSON.

@@ -4,7 +4,6 @@ import Sharding
 import TestSupport
 import Testing
 
-@testable import CustomerValue
 @testable import Features
 
 @Suite struct OrderStatisticsTests {
