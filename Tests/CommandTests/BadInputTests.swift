@@ -132,7 +132,7 @@ extension FailureCase {
       says: ["5 clusters", "at most 4", "--k-max-distinct"]),
     .rescore(
       "fewer different customers than segments",
-      header + (0..<9).map { "c\($0),2025-01-01,1\n" }.joined() + "z,2025-02-01,5\n",
+      header + (0..<9).map { "c\($0),2025-0\($0 % 2 + 1)-01,\($0 % 2 + 1)\n" }.joined(),
       flags: ["--clusters", "5"], says: ["5 clusters", "at most 2"]),
     .rescore(
       "too few to choose from", header + "a,2025-01-01,1\nb,2025-02-01,2\n",

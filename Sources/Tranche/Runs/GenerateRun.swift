@@ -41,17 +41,12 @@ public struct GenerateRun: Sendable {
     var watch = Stopwatch()
     let workers = try configuration.workers(context)
     let seed = try configuration.seed()
-    let settings: SyntheticBankConfiguration
-    do {
-      settings = try SyntheticBankConfiguration(
-        customers: customers, months: months, seed: seed,
-        endDate: try end.map { try AsOf.days($0, flag: "--end") }
-          ?? SyntheticBankConfiguration.defaultEndDate,
-        meanTransactionsPerYear: transactionsPerYear, separation: separation,
-        identifierForm: textIDs ? .text : .number)
-    } catch let error as SyntheticBankError {
-      throw RunFailure(.usage, error.description)
-    }
+    let settings = try SyntheticBankConfiguration(
+      customers: customers, months: months, seed: seed,
+      endDate: try end.map { try AsOf.days($0, flag: "--end") }
+        ?? SyntheticBankConfiguration.defaultEndDate,
+      meanTransactionsPerYear: transactionsPerYear, separation: separation,
+      identifierForm: textIDs ? .text : .number)
     let bank = SyntheticBank(settings)
     let folder = try StagedFolder(target: out, force: force)
     var files: [String] = []
