@@ -71,7 +71,8 @@ extension FailureCase {
       "every amount is missing", header + "a,2025-01-01,\nb,2025-01-02,NA\n",
       says: ["ledger.csv:2", "\"amount\"", "2 missing_amount"]),
     .rescore(
-      "every id is missing", header + ",2025-01-01,1\n", says: ["ledger.csv:2", "missing_customer_id"]),
+      "every id is missing", header + ",2025-01-01,1\n",
+      says: ["ledger.csv:2", "missing_customer_id"]),
     .rescore(
       "another date format", header + "a,31.12.2025,1\n",
       says: ["ledger.csv:2", "\"date\"", "31.12.2025", "unreadable_date"]),
@@ -104,7 +105,8 @@ extension FailureCase {
       settings: "[ledger.rates]\nTRY = 1",
       says: ["ledger.csv:3", "\"EUR\"", "ledger.rates"]),
     .rescore(
-      "more money than 64 bits hold", header + String(repeating: "a,2025-01-01,922337203685477\n", count: 3),
+      "more money than 64 bits hold",
+      header + String(repeating: "a,2025-01-01,922337203685477\n", count: 3),
       says: ["\"amount\"", "64 bits", "amount_scale"]),
     .fit("a value is missing", table + "z,,1\n", says: ["table.csv:62", "\"x\"", "--missing"]),
     .fit("a value is infinite", table + "z,-inf,1\n", says: ["table.csv:62", "\"x\"", "infinite"]),
@@ -140,14 +142,15 @@ extension FailureCase {
     .rescore(
       "a column is missing", "customer_id,date,amt\na,2025-01-01,1\n",
       says: ["ledger.csv", "\"amount\"", "customer_id, date, amt", "[ledger]"]),
-    .fit("fewer rows than clusters", flags: ["--clusters", "61"], says: ["61 clusters", "at most 60"]),
+    .fit(
+      "fewer rows than clusters", flags: ["--clusters", "61"], says: ["61 clusters", "at most 60"]),
     .fit(
       "fewer different rows than clusters", features: "x", flags: ["--clusters", "20"],
       says: ["20 clusters", "at most 15"]),
     FailureCase(
       name: "a range beyond the rows", files: ["table.csv": Data(table.utf8)],
       arguments: ["select-k", "table.csv", "--features", "x,y", "--clusters", "2...90"],
-      status: 65, says: ["90 clusters", "table.csv"]),
+      status: 65, says: ["90 clusters", "table.csv", "there are 60"]),
     .fit("no such column", features: "x,q", says: ["table.csv", "\"q\"", "id, x, y"]),
     .fit("a column twice", features: "x,x", status: 64, says: ["x twice"]),
     .fit(
@@ -206,10 +209,14 @@ extension FailureCase {
       says: ["none-*.csv", "pattern"]),
     .rescore("no such model", flags: ["--model", "none.json"], status: 66, says: ["none.json"]),
     .rescore("no such run before", flags: ["--previous", "none"], status: 66, says: ["none"]),
-    .rescore("no such settings", flags: ["--config", "none.toml"], status: 66, says: ["none.toml"]),
-    .rescore("no such customers", flags: ["--customers", "none.csv"], status: 66, says: ["none.csv"]),
-    .rescore("no folder above", flags: ["--out", "no/such/out"], status: 73, says: ["no/such", "create"]),
-    .rescore("a file at its place", flags: ["--out", "ledger.csv"], status: 73, says: ["is a file"]),
+    .rescore(
+      "no such settings", flags: ["--config", "none.toml"], status: 66, says: ["none.toml"]),
+    .rescore(
+      "no such customers", flags: ["--customers", "none.csv"], status: 66, says: ["none.csv"]),
+    .rescore(
+      "no folder above", flags: ["--out", "no/such/out"], status: 73, says: ["no/such", "create"]),
+    .rescore(
+      "a file at its place", flags: ["--out", "ledger.csv"], status: 73, says: ["is a file"]),
     .rescore(
       "a dry run that could not write", flags: ["--out", "no/out", "--dry-run"], status: 73,
       says: ["no/out"]),
@@ -217,7 +224,8 @@ extension FailureCase {
     .fit(
       "a file that is there", files: ["model.json": "{}"], status: 73,
       says: ["model.json", "--force"]),
-    .fit("two outputs, one name", flags: ["--labels", "./model.json"], status: 64, says: ["--labels"]),
+    .fit(
+      "two outputs, one name", flags: ["--labels", "./model.json"], status: 64, says: ["--labels"]),
     .fit(
       "labels in no format", flags: ["--labels", "labels.xyz"], status: 64,
       says: ["labels.xyz", ".parquet"]),
@@ -225,7 +233,8 @@ extension FailureCase {
     FailureCase(
       name: "no runs to compare", arguments: ["compare", "a", "b"], status: 66, says: ["a:"]),
     FailureCase(
-      name: "nothing to inspect", arguments: ["inspect", "none.csv"], status: 66, says: ["none.csv"]),
+      name: "nothing to inspect", arguments: ["inspect", "none.csv"], status: 66, says: ["none.csv"]
+    ),
   ]
 
   private static let words: [FailureCase] = [
@@ -270,8 +279,10 @@ extension FailureCase {
     .rescore(
       "a variable of the wrong kind", environment: ["TRANCHE_RUN_THREADS": "all"], status: 78,
       says: ["TRANCHE_RUN_THREADS", "whole number", "all"]),
-    .rescore("no number of segments", flags: ["--clusters", "0"], status: 64, says: ["--clusters 0"]),
-    .rescore("no day", flags: ["--as-of", "31.12.2025"], status: 64, says: ["--as-of", "2025-12-31"]),
+    .rescore(
+      "no number of segments", flags: ["--clusters", "0"], status: 64, says: ["--clusters 0"]),
+    .rescore(
+      "no day", flags: ["--as-of", "31.12.2025"], status: 64, says: ["--as-of", "2025-12-31"]),
     .rescore(
       "no such feature", flags: ["--features", "recencydays"], status: 64,
       says: ["recencydays", "did you mean recency_days?"]),
@@ -283,9 +294,11 @@ extension FailureCase {
       says: ["move_reason", "--previous"]),
     .rescore("nothing to refit", flags: ["--refit"], status: 64, says: ["--refit", "--model"]),
     .rescore("no threads", flags: ["--threads", "0"], status: 64, says: ["--threads 0", "1024"]),
-    .rescore("an unknown flag", flags: ["--cluster", "3"], status: 64, says: ["--cluster", "--help"]),
+    .rescore(
+      "an unknown flag", flags: ["--cluster", "3"], status: 64, says: ["--cluster", "--help"]),
     .fit("no starts", flags: ["--n-init", "0"], status: 64, says: ["--n-init is 0"]),
-    .fit("no iterations", flags: ["--max-iterations", "0"], status: 64, says: ["--max-iterations"]),
+    .fit(
+      "no iterations", flags: ["--max-iterations", "0"], status: 64, says: ["--max-iterations"]),
     .fit("no clusters", flags: ["--clusters", "0"], status: 64, says: ["--clusters 0"]),
     .fit("no kernel", flags: ["--kernel", "zz"], status: 64, says: ["zz", "reference"]),
     .fit("no scale", flags: ["--scale", "zz"], status: 64, says: ["--scale zz", "robust"]),
@@ -352,7 +365,8 @@ extension FailureCase {
     let model = String(decoding: try folder.data("m.json"), as: UTF8.self)
     for (text, says) in [
       (model.replacing("\"inertia\" : ", with: "\"inertia\" : 1"), "checksum"),
-      (String(model.prefix(200)), "JSON"), ("{\"schema\":\"tranche.model.v9\"}", "v9"), ("", "JSON"),
+      (String(model.prefix(200)), "JSON"), ("{\"schema\":\"tranche.model.v9\"}", "v9"),
+      ("", "JSON"),
     ] {
       _ = try folder.write("bad.json", text)
       expectSentence(

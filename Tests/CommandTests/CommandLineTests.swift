@@ -21,7 +21,10 @@ import Testing
     let fit = ["table.csv", "--features", "x,y"]
     let commands: [(name: String, arguments: [String])] = [
       ("rescore", Self.rescore), ("plan", Self.rescore + ["--dry-run", "--force"]),
-      ("features", ["features", "--ledger", "ledger.csv", "--as-of", "2025-12-31", "--out", "f.csv"]),
+      (
+        "features",
+        ["features", "--ledger", "ledger.csv", "--as-of", "2025-12-31", "--out", "f.csv"]
+      ),
       ("fit", ["fit"] + fit + ["--clusters", "3", "--out", "m.json"]),
       ("assign", ["assign", "table.csv", "--model", "m.json", "--out", "l.csv"]),
       ("select-k", ["select-k"] + fit + ["--clusters", "2...3"]),
@@ -57,9 +60,12 @@ import Testing
       #expect(result[key] != nil, "\(key)")
     }
     let seconds = try #require(result["seconds"] as? [String: Double])
-    #expect(Set(["read", "prepare", "init", "iterate", "write", "total"]).isSubset(of: seconds.keys))
+    #expect(
+      Set(["read", "prepare", "init", "iterate", "write", "total"]).isSubset(of: seconds.keys))
     let model = try folder.object("m.json")
-    for key in ["features", "centroids", "centroids_original", "segments", "inertia", "seed", "checksum"] {
+    for key in [
+      "features", "centroids", "centroids_original", "segments", "inertia", "seed", "checksum",
+    ] {
       #expect(model[key] != nil, "\(key)")
     }
   }
@@ -83,7 +89,8 @@ import Testing
       URL(fileURLWithPath: "/bin/sh"), ["-c", "\"$0\" version > /dev/full", Tranche.binary.path])
     #expect(full.status == 74 && full.errors.contains("standard output"))
     let cut = try Shell.run(
-      URL(fileURLWithPath: "/bin/sh"), ["-c", "\"$0\" config show | head -n 1", Tranche.binary.path])
+      URL(fileURLWithPath: "/bin/sh"),
+      ["-c", "\"$0\" config show | head -n 1", Tranche.binary.path])
     #expect(cut.status == 0 && cut.errors.isEmpty)
   }
 
@@ -135,7 +142,8 @@ import Testing
   @Test func settingsKnowWhereTheyComeFrom() throws {
     let folder = try folder()
     _ = try folder.write(
-      "s.toml", "[run]\nseed = 4\nthreads = 1\n[tiers]\nhigh = 0.3\n[offers.segments]\nS01 = \"card\"\n")
+      "s.toml",
+      "[run]\nseed = 4\nthreads = 1\n[tiers]\nhigh = 0.3\n[offers.segments]\nS01 = \"card\"\n")
     let environment = ["TRANCHE_TIERS_HIGH": "0.1", "TRANCHE_RUN_THREADS": "2"]
     let shown = try Tranche.run(
       ["config", "show", "--origin", "--config", "s.toml", "--threads", "3"], in: folder,
@@ -144,7 +152,8 @@ import Testing
     for line in [
       "run.threads = 3  # flag --threads", "run.seed = 4  # file s.toml",
       "tiers.high = 0.1  # environment TRANCHE_TIERS_HIGH", "tiers.mid = 0.3  # default",
-      "ledger.date_format = (none)  # not set", "offers.segments = { \"S01\" = \"card\" }  # file s.toml",
+      "ledger.date_format = (none)  # not set",
+      "offers.segments = { \"S01\" = \"card\" }  # file s.toml",
     ] {
       #expect(shown.output.contains(line + "\n"), "\(line)")
     }

@@ -4,7 +4,8 @@ import Testing
 
 /// `--customers`: ages beside the scores, one row a customer.
 @Suite struct CustomerFileTests {
-  private static let ledger = "customer_id,date,amount\n"
+  private static let ledger =
+    "customer_id,date,amount\n"
     + ["a", "b", "c", "d"].enumerated().map { "\($1),2025-0\($0 + 1)-01,\($0 * 3 + 1)\n" }.joined()
 
   private func rescore(

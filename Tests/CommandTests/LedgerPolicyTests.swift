@@ -69,7 +69,9 @@ struct LedgerCase: Sendable, CustomTestStringConvertible {
     LedgerCase(
       "ids are identities",
       header
-        + ["007", "7", "9007199254740993", "9007199254740992", "x y", "X Y", "18446744073709551616"]
+        + [
+          "007", "7", "9007199254740993", "9007199254740992", "x y", "X Y", "18446744073709551616",
+        ]
         .map { "\($0),2025-01-01,1\n" }.joined() + ",2025-01-01,1\n",
       money: [
         "007": 1, "7": 1, "9007199254740993": 1, "9007199254740992": 1, "x y": 1, "X Y": 1,
@@ -180,7 +182,8 @@ struct LedgerCase: Sendable, CustomTestStringConvertible {
   private static let bytes: [LedgerCase] = [
     LedgerCase("a byte order mark", "\u{FEFF}" + plain, money: both),
     LedgerCase(
-      "UTF-16, little end first", bytes: Data([0xFF, 0xFE]) + utf16.data(using: .utf16LittleEndian)!,
+      "UTF-16, little end first",
+      bytes: Data([0xFF, 0xFE]) + utf16.data(using: .utf16LittleEndian)!,
       money: ["Çağrı": 1]),
     LedgerCase(
       "UTF-16, big end first", bytes: Data([0xFE, 0xFF]) + utf16.data(using: .utf16BigEndian)!,
@@ -188,7 +191,8 @@ struct LedgerCase: Sendable, CustomTestStringConvertible {
     // Şükrü, Иван and 张伟 in the encodings of their countries.
     LedgerCase(
       "windows-1254",
-      bytes: Data(header.utf8) + Data([0xDE, 0xFC, 0x6B, 0x72, 0xFC]) + Data(",2025-01-01,1\n".utf8),
+      bytes: Data(header.utf8) + Data([0xDE, 0xFC, 0x6B, 0x72, 0xFC])
+        + Data(",2025-01-01,1\n".utf8),
       flags: ["--encoding", "windows-1254"], money: ["Şükrü": 1]),
     LedgerCase(
       "cp1251",

@@ -13,7 +13,8 @@ package struct Stability: Sendable, Equatable {
   /// Refits on `refits` bootstrap samples of at most `sampleSize` rows.
   ///
   /// A bootstrap sample is a weight per row (how often it was drawn), so no row is copied and the
-  /// refit labels every row. Rows and draws depend on (seed, position) only.
+  /// refit labels every row. Rows and draws depend on (seed, position) only. A draw of a small
+  /// table may hold fewer distinct rows than clusters; its refit then has as many as it holds.
   package static func bootstrap(
     _ matrix: FeatureMatrix, configuration: KMeansConfiguration, refits: Int = 10,
     sampleSize: Int = 20_000, workers: Workers
@@ -29,15 +30,25 @@ package struct Stability: Sendable, Equatable {
       for draw in 0..<base.rows {
         weights[min(Int(random.unit(at: draw) * Double(base.rows)), base.rows - 1)] += 1
       }
-      let again = try KMeansConfiguration(
-        clusterCount: configuration.clusterCount, initialization: configuration.initialization,
-        maxIterations: configuration.maxIterations, tolerance: configuration.tolerance,
-        restarts: configuration.restarts, seed: random.bits(at: base.rows),
-        kernel: configuration.kernel)
-      let labels = try KMeans.fit(
-        base, weights: weights, configuration: again, workers: workers
-      ).labels
-      return LabelAgreement.adjustedRandIndex(reference.labels, labels)
+      func labels(_ clusters: Int) throws -> [Int32] {
+        let again = try KMeansConfiguration(
+          clusterCount: clusters, initialization: configuration.initialization,
+          maxIterations: configuration.maxIterations, tolerance: configuration.tolerance,
+          restarts: configuration.restarts, seed: random.bits(at: base.rows),
+          kernel: configuration.kernel)
+        return try KMeans.fit(
+          base, weights: weights, configuration: again, workers: workers
+        ).labels
+      }
+      let refitted: [Int32]
+      do {
+        refitted = try labels(configuration.clusterCount)
+      } catch ClusteringError.tooFewRows(_, let largest) {
+        refitted = try labels(largest)
+      } catch ClusteringError.tooFewDistinctRows(_, let largest) {
+        refitted = try labels(largest)
+      }
+      return LabelAgreement.adjustedRandIndex(reference.labels, refitted)
     }
     return Stability(mean: indices.reduce(0, +) / Double(refits), indices: indices)
   }

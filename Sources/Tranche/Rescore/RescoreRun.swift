@@ -98,6 +98,13 @@ public struct RescoreRun: Sendable {
     // Before the ledger is read, not after.
     try configuration.checkClustering()
     _ = try Self.clusterCount(clusters, configuration)
+    if let frozen, !refit,
+      let name = FeatureSelection.parse(frozen.features.map(\.name)).unknown.first
+    {
+      throw RunFailure(
+        .badData, "the model was fitted on \"\(name)\", which is no feature of a ledger",
+        hint: "give a model of a rescore run", file: model)
+    }
     let offers = try RescoreOffers(configuration)
     let plan = try RescorePlan(
       asked: columns, clustering: clusteringFeatures, hasPrevious: previous != nil,
