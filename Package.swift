@@ -49,7 +49,7 @@ let package = Package(
       name: "Tranche",
       dependencies: [
         "Columnar", "Features", "Clustering", "CustomerValue", "Segments", "Reporting", "Sharding",
-        "SyntheticBank", "COpenBLAS", crypto, toml,
+        "SyntheticBank", "Kernels", "COpenBLAS", crypto, toml,
       ]),
     .executableTarget(name: "TrancheCommand", dependencies: ["Tranche", swiftArgumentParser]),
 
@@ -68,7 +68,7 @@ let package = Package(
       name: "ReportingTests",
       dependencies: ["Reporting", "Segments", "Columnar", "Sharding", "TestSupport"],
       exclude: ["browser.py"]),
-    .testTarget(name: "TrancheTests", dependencies: ["Tranche", "TestSupport"]),
+    .testTarget(name: "TrancheTests", dependencies: ["Tranche", "Features", "TestSupport"]),
     .testTarget(name: "CommandTests", dependencies: ["TrancheCommand", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

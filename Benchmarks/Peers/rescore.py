@@ -31,7 +31,10 @@ UNSET = [
 
 
 def clean_environment():
-    return {key: value for key, value in os.environ.items() if key not in UNSET}
+    environment = {key: value for key, value in os.environ.items() if key not in UNSET}
+    # The peers do not winsorise; neither do we then.
+    environment["TRANCHE_CLUSTERING_WINSORIZE"] = "0"
+    return environment
 
 
 def run(command, environment, log):
@@ -57,7 +60,7 @@ def contenders(options, folder):
         options.tranche, "rescore", "--ledger", *options.ledger, "--as-of", options.as_of,
         "--out", out, "--clusters", str(options.clusters), "--features", ",".join(FEATURES),
         "--columns", columns, "--seed", str(options.seed), "--no-report", "--json",
-        "--progress", "never", *options.tranche_argument,
+        "--force", "--progress", "never", *options.tranche_argument,
     ], os.path.join(out, "scores.parquet")
     for engine, engine_name in [("duckdb", "DuckDB"), ("polars", "Polars")]:
         for learner, learner_name in [("sklearn", "scikit-learn"), ("sklearnex", "sklearn-intelex")]:

@@ -5,6 +5,17 @@
 
 #pragma clang fp contract(off)
 
+int tranche_is_close(const tranche_problem *p, int64_t tile, int point, float gap) {
+  const float *x = p->x + tile * p->d * TRANCHE_TILE + point;
+  double square = 0;
+  for (int64_t i = 0; i < p->d; i++) {
+    double value = x[i * TRANCHE_TILE];
+    square += value * value;
+  }
+  // One part in a million covers the roundings of the sum and the root.
+  return !(gap > tranche_gap_bound(p, sqrt(square) * 1.000001));
+}
+
 void tranche_recheck(const tranche_problem *p, int64_t tile, uint64_t mask, int32_t *labels) {
   const int64_t d = p->d, k = p->k;
   for (; mask; mask &= mask - 1) {
@@ -41,12 +52,14 @@ int64_t tranche_settle(
   int64_t rechecked = 0;
   for (int64_t tile = first; tile < last; tile++) {
     const int64_t at = (tile - first) * TRANCHE_TILE;
-    const float bound = tranche_gap_bound(p, tile);
+    const float bound = tranche_gap_bound(p, p->tile_norm[tile]);
     int64_t valid = p->rows - tile * TRANCHE_TILE;
     if (valid > TRANCHE_TILE) valid = TRANCHE_TILE;
     uint64_t mask = 0;
-    for (int64_t l = 0; l < valid; l++)
-      mask |= (uint64_t)!(second[at + l] - best[at + l] > bound) << l;
+    for (int l = 0; l < valid; l++) {
+      float gap = second[at + l] - best[at + l];
+      if (!(gap > bound) && tranche_is_close(p, tile, l, gap)) mask |= 1ull << l;
+    }
     if (mask) {
       rechecked += __builtin_popcountll(mask);
       tranche_recheck(p, tile, mask, labels + at);

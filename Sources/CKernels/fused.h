@@ -58,7 +58,7 @@ static inline __attribute__((always_inline)) int64_t NAME(assign_tiles)(
   int64_t rechecked = 0;
   for (int64_t tile = first; tile < last; tile++, labels += TRANCHE_TILE) {
     const float *x = p->x + tile * d * TRANCHE_TILE;
-    const float bound = tranche_gap_bound(p, tile);
+    const float bound = tranche_gap_bound(p, p->tile_norm[tile]);
     uint64_t mask = 0;
     for (int part = 0; part < TRANCHE_TILE; part += LANES * VECTORS) {
       NAME(state) s;
@@ -84,9 +84,12 @@ static inline __attribute__((always_inline)) int64_t NAME(assign_tiles)(
       }
       if (__builtin_reduce_or(close)) {
         for (int r = 0; r < VECTORS; r++) {
-          NAME(vi) lanes = ~(s.second[r] - s.best[r] > (NAME(vf))bound);
-          for (int l = 0; l < LANES; l++)
-            if (lanes[l]) mask |= 1ull << (part + r * LANES + l);
+          NAME(vf) gaps = s.second[r] - s.best[r];
+          for (int l = 0; l < LANES; l++) {
+            int point = part + r * LANES + l;
+            if (!(gaps[l] > bound) && tranche_is_close(p, tile, point, gaps[l]))
+              mask |= 1ull << point;
+          }
         }
       }
     }

@@ -32,7 +32,9 @@ extension FeatureTable {
     let asked = [idColumn] + features.filter { $0 != idColumn }
     let slots = features.map { feature in asked.firstIndex(of: feature)! }
 
-    var chunks: [(id: Column, features: [Buffer<Double>])] = []
+    typealias Chunk = (id: Column, features: [Buffer<Double>], origin: RecordBatch.Origin)
+    var chunks: [Chunk] = []
+    var places: [(firstRow: Int, origin: RecordBatch.Origin)] = []
     var rows = 0
     while true {
       var pieces: [Piece] = []
@@ -41,7 +43,7 @@ extension FeatureTable {
       }
       if pieces.isEmpty { break }
       let round = pieces
-      let decoded = try workers.map(round.count) { index -> (id: Column, features: [Buffer<Double>]) in
+      let decoded = try workers.map(round.count) { index -> Chunk in
         let batch = try round[index].decode()
         let columns = try slots.map { slot in
           let parsed = batch.columns[slot].doubles(format)
@@ -51,10 +53,13 @@ extension FeatureTable {
           // What is not finite counts as missing, and the transforms say what becomes of that.
           return parsed.values
         }
-        return (batch.columns[0], columns)
+        return (batch.columns[0], columns, batch.origin)
       }
       chunks += decoded
-      rows += decoded.reduce(0) { $0 + $1.id.count }
+      for chunk in decoded {
+        places.append((rows, chunk.origin))
+        rows += chunk.id.count
+      }
       progress(rows)
     }
     guard rows > 0 else {
@@ -74,6 +79,7 @@ extension FeatureTable {
       }
     }
     return FeatureTable(
-      ids: .concatenating(parts.map(\.id)), names: names, columns: columns)
+      ids: .concatenating(parts.map(\.id)), names: names, columns: columns,
+      places: RowPlaces(places))
   }
 }

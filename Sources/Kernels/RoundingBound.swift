@@ -25,7 +25,8 @@
 /// then no other centroid is as near by the definition, and the Float label is its label. Otherwise
 /// the point is decided by the definition itself, ties to the lowest label. (2⁻¹²⁵ covers underflow;
 /// overflow is excluded by ``FeatureMatrix/largestMagnitude``; 1 % is added for the bound's own
-/// roundings and for that of the gap.) ρ is kept per tile of 64 points, rounded up.
+/// roundings and for that of the gap.) ρ is kept per tile of 64 points, rounded
+/// up; a point that is near by that bound is asked again with its own norm.
 ///
 /// So labels depend on neither kernel, instruction set nor thread count.
 enum RoundingBound {

@@ -1,5 +1,6 @@
 import COpenBLAS
 import Columnar
+import Kernels
 
 /// What this program is made of, for the manifest and `version`.
 public enum BuildInfo {
@@ -11,6 +12,7 @@ public enum BuildInfo {
       ("arrow", ArrowLibrary.version),
       ("openblas", String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")),
       ("openblas_core", String(cString: openblas_get_corename())),
+      ("kernels", KernelSet.supported.map(\.name).joined(separator: " ")),
     ]
   }
 

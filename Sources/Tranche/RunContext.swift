@@ -47,4 +47,22 @@ extension Configuration {
     }
     return UInt64(seed)
   }
+
+  /// Numbers of [clustering] and [matching] that no run could use.
+  func checkClustering() throws {
+    for path in ["clustering.n_init", "clustering.max_iterations"] {
+      if let number = integer(path), number < 1 {
+        throw refuse(path, "is \(number)", hint: "give 1 or more")
+      }
+    }
+    if let tolerance = number("clustering.tolerance"), !(tolerance >= 0 && tolerance.isFinite) {
+      throw refuse("clustering.tolerance", "is \(tolerance)", hint: "give 0 or more")
+    }
+    if let overlap = number("matching.minimum_jaccard"), !(overlap >= 0 && overlap <= 1) {
+      throw refuse("matching.minimum_jaccard", "is \(overlap)", hint: "give 0 to 1")
+    }
+    if let points = integer("report.points"), points < 1 {
+      throw refuse("report.points", "is \(points)", hint: "give 1 or more")
+    }
+  }
 }

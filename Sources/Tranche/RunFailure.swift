@@ -11,7 +11,11 @@ public struct RunFailure: Error, Sendable, Equatable {
   public enum Code: String, Sendable {
     case usage, badData = "bad_data", noInput = "no_input", unavailable, bug
     case cannotCreate = "cannot_create", io, tryAgain = "try_again", permission
-    case configuration, interrupted
+    case configuration
+    /// SIGINT.
+    case interrupted
+    /// SIGTERM.
+    case terminated
 
     /// The process's exit code.
     public var exitCode: Int32 {
@@ -27,6 +31,7 @@ public struct RunFailure: Error, Sendable, Equatable {
       case .permission: 77
       case .configuration: 78
       case .interrupted: 130
+      case .terminated: 143
       }
     }
   }
@@ -61,8 +66,17 @@ public struct RunFailure: Error, Sendable, Equatable {
     if let column, !message.contains("\"\(column)\"") {
       place += place.isEmpty ? "column \"\(column)\"" : ", column \"\(column)\""
     }
-    let what = place.isEmpty ? message : "\(place): \(message)"
-    return Self.oneLine(hint.map { "\(what); \($0)." } ?? "\(what).")
+    let clause = Self.clause(message)
+    let what = place.isEmpty ? clause : "\(place): \(clause)"
+    let text = hint.map { "\(what); \(Self.clause($0))" } ?? what
+    return Self.oneLine(text.hasSuffix("?") ? text : text + ".")
+  }
+
+  /// Without the full stop that other libraries' messages come with.
+  private static func clause(_ text: String) -> String {
+    var text = Substring(text)
+    while let last = text.last, last == "." || last.isWhitespace { text = text.dropLast() }
+    return String(text)
   }
 
   /// Control characters in names and values must not forge lines or colours in a log.
@@ -81,10 +95,15 @@ extension RunFailure {
     case let error as InputError: self.init(error)
     case let error as TransformError: self.init(error)
     case let error as ClusteringError: self.init(.badData, error.description)
-    case let error as ConfigurationError: self.init(.usage, error.description)
+    case let error as ConfigurationError: self.init(error)
     case let error as ReportError: self.init(.usage, error.description)
+    case SyntheticBankError.outOfRange(let field, let value, let allowed):
+      self.init(.usage, "\(field) of a synthetic bank: \(value) is impossible", hint: "give \(allowed)")
     case let error as SyntheticBankError: self.init(.usage, error.description)
-    case is Cancelled: self.init(.interrupted, "stopped before the end, nothing was written")
+    case let error as Cancelled:
+      self.init(
+        error.signal == SIGTERM ? .terminated : .interrupted,
+        "stopped before the end", hint: "nothing was written")
     default:
       // No error of ours: this is our bug, and the text is all there is to find it by.
       self.init(.bug, "unexpected error: \(error)", hint: "please report it")
@@ -102,20 +121,57 @@ extension RunFailure {
       case .usage: .usage
       }
     self.init(
-      code, error.message, hint: error.hint, file: error.file, line: error.line,
-      column: error.column)
+      code, error.message, hint: error.hint ?? Self.usualHint(error), file: error.file,
+      line: error.line, column: error.column)
+  }
+
+  /// The way out where the error itself names none.
+  private static func usualHint(_ error: InputError) -> String? {
+    switch error.kind {
+    case .noInput: "check the path"
+    case .badData where error.line != nil: "correct it in the file"
+    case .badData: "check that the file is complete and what its name says"
+    case .permission: "check the permissions"
+    case .cannotCreate, .io: "check the space on the disk and the permissions"
+    case .usage: nil
+    }
+  }
+
+  /// In the words of the command line.
+  private init(_ error: ConfigurationError) {
+    guard case .outOfRange(let field, let value, let allowed) = error else {
+      // "there is no kernel …; choose …"
+      let parts = error.description.components(separatedBy: "; ")
+      self.init(
+        .usage, parts[0], hint: parts.count > 1 ? parts.dropFirst().joined(separator: "; ") : nil)
+      return
+    }
+    let flags = [
+      "clusterCount": "--clusters", "restarts": "--n-init", "maxIterations": "--max-iterations",
+      "tolerance": "--tolerance",
+    ]
+    self.init(.usage, "\(flags[field] ?? field) is \(value)", hint: "it must be \(allowed)")
   }
 
   private init(_ error: TransformError) {
     switch error {
     case .missingValue(let feature, let row):
       self.init(
-        .badData, "a value is missing or infinite",
+        .badData, "a value is missing, infinite or too large",
         hint: "use --missing median, or --missing with a constant", line: Int64(row) + 1,
         column: feature)
     case .wholeColumnMissing(let feature):
       self.init(
         .badData, "every value is missing", hint: "leave the feature out", column: feature)
+    case .mostlyMissing(let feature, let missing, let rows):
+      self.init(
+        .badData, "\(missing) of \(rows) values are missing",
+        hint: "leave the feature out, or raise clustering.max_missing (--max-missing)",
+        column: feature)
+    case .rangeTooWide(let feature):
+      self.init(
+        .badData, "the values lie too far apart to be scaled",
+        hint: "correct the extreme ones, or use --winsorize 0.001", column: feature)
     case .allConstant(let names):
       self.init(
         .badData, "every feature has one value only: \(names.joined(separator: ", "))",

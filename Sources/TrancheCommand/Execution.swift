@@ -20,7 +20,11 @@ enum Execution {
       } else if !options.quiet {
         for line in summary(result) { print(line) }
       }
-      fflush(nil)
+      guard fflush(nil) == 0 else {
+        throw RunFailure(
+          .io, "the result cannot be written to standard output: \(String(cString: strerror(errno)))",
+          hint: "check where it goes")
+      }
     } catch {
       meter.finish()
       try fail(RunFailure(error), json: options.json)

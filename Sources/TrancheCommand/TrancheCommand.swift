@@ -22,4 +22,28 @@ struct TrancheCommand: ParsableCommand {
       Rescore.self, FeaturesCommand.self, Fit.self, Assign.self, SelectK.self, Compare.self,
       Report.self, Inspect.self, Generate.self, Doctor.self, Config.self, Version.self,
     ])
+
+  /// As the default, but a command line that cannot be understood is one sentence too, and an object
+  /// with `--json`.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      // An `ExitCode` is a failure that was told already.
+      guard !(error is ExitCode), exitCode(for: error) == .validationFailure else {
+        exit(withError: error)
+      }
+      let asked = CommandLine.arguments.dropFirst().first { argument in
+        configuration.subcommands.contains { $0._commandName == argument }
+      }
+      let failure = RunFailure(
+        .usage, message(for: error), hint: "see `tranche \(asked.map { "\($0) " } ?? "")--help`")
+      do {
+        try Execution.fail(failure, json: CommandLine.arguments.contains("--json"))
+      } catch {
+        exit(withError: error)
+      }
+    }
+  }
 }

@@ -103,8 +103,7 @@ import Testing
     let expected = labels(points, centroids, .reference).labels
     let actual = labels(points, centroids, kernel)
     #expect(actual.labels == expected)
-    // The outlier's own tile only.
-    #expect(actual.rechecked <= 64)
+    #expect(actual.rechecked <= 1)
   }
 
   @Test(arguments: optimised)

@@ -51,10 +51,9 @@ static inline int64_t tranche_ahead(int64_t d) {
   return tile >= 2048 ? tile : 2048;
 }
 
-// The float score gap below which the points of a tile are decided in Double: B of
+// The float score gap below which a point of norm at most `rho` is decided in Double: B of
 // Kernels/RoundingBound.swift.
-static inline float tranche_gap_bound(const tranche_problem *p, int64_t tile) {
-  double rho = p->tile_norm[tile];
+static inline float tranche_gap_bound(const tranche_problem *p, double rho) {
   double reach = (1 + 4 * p->gamma) * (2 * rho + p->smallest_norm);
   double m = reach < p->largest_norm ? reach : p->largest_norm;
   double wide = rho + m;
@@ -63,6 +62,10 @@ static inline float tranche_gap_bound(const tranche_problem *p, int64_t tile) {
   // One per cent covers these roundings, the conversion's and the gap's.
   return (float)(1.01 * bound);
 }
+
+// Whether `gap` is within the bound of the point's own norm: asked of points that are within that of
+// their tile's largest, so that one outlier does not send its neighbours to Double.
+int tranche_is_close(const tranche_problem *p, int64_t tile, int point, float gap);
 
 // Double, by the definition: labels of the `mask`ed points of one tile.
 void tranche_recheck(const tranche_problem *problem, int64_t tile, uint64_t mask, int32_t *labels);

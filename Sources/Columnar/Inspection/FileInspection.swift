@@ -17,6 +17,11 @@ package struct FileInspection: Sendable, Codable {
     /// Decimal marks under which every sampled value is a number; both: declare one.
     package let decimalMarks: [String]
     package let examples: [String]
+
+    /// Numbers by the file's own types.
+    fileprivate var isNumber: Bool {
+      ["int32", "int64", "float", "double"].contains(type) || type.hasPrefix("decimal")
+    }
   }
 
   package let path: String
@@ -88,19 +93,38 @@ package struct FileInspection: Sendable, Codable {
       }
       if let encoding = text.encoding { lines.append("encoding = \(quoted(encoding))") }
     }
-    var ledger: [String] = []
-    if let date = columns.first(where: { !$0.dateFormats.isEmpty }) {
-      ledger.append("date = \(quoted(date.name))")
-      ledger += date.dateFormats.prefix(1).map { "date_format = \(quoted($0))" }
-      if date.dateFormats.count > 1 {
-        ledger.append("# also possible: \(date.dateFormats.dropFirst().joined(separator: ", "))")
-      }
-    }
-    if let amount = columns.first(where: { $0.decimalMarks.count == 1 }) {
-      ledger.append("decimal_mark = \(quoted(amount.decimalMarks[0]))")
-    }
+    let ledger = ledger(columns)
     if !ledger.isEmpty { lines += ["[ledger]"] + ledger }
     return lines
+  }
+
+  /// Which columns a ledger's would be, where there is a date.
+  private static func ledger(_ columns: [ColumnSummary]) -> [String] {
+    // Ids may look like numbers, but amounts have a decimal mark, or come behind the ids.
+    let numbers = columns.filter { $0.content == "number" || $0.isNumber }
+    let amount =
+      numbers.first { $0.decimalMarks.count == 1 }
+      ?? numbers.first { $0.type == "double" || $0.type == "float" || $0.type.hasPrefix("decimal") }
+      ?? numbers.dropFirst().first
+    let mark = amount.flatMap { $0.decimalMarks.count == 1 ? $0.decimalMarks[0] : nil }
+    let markLines = mark.map { ["decimal_mark = \(quoted($0))"] } ?? []
+    guard let date = columns.first(where: { !$0.dateFormats.isEmpty || $0.type == "date" }) else {
+      // No ledger, but tables are read with the same mark; a point needs no declaration.
+      return mark == "," ? markLines : []
+    }
+    var lines: [String] = []
+    if let amount,
+      let id = columns.first(where: { $0.name != amount.name && $0.name != date.name })
+    {
+      lines.append("customer_id = \(quoted(id.name))")
+    }
+    lines.append("date = \(quoted(date.name))")
+    lines += date.dateFormats.prefix(1).map { "date_format = \(quoted($0))" }
+    if date.dateFormats.count > 1 {
+      lines.append("# also possible: \(date.dateFormats.dropFirst().joined(separator: ", "))")
+    }
+    if let amount { lines.append("amount = \(quoted(amount.name))") }
+    return lines + markLines
   }
 
   /// A TOML string.

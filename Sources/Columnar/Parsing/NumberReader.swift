@@ -13,11 +13,17 @@ struct NumberReader {
 
   private var tokens: [Token] = []
   private var isUnknown = false
+  private var isInfinity = false
+  private static let infinities: Set = [
+    "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity", "∞", "+∞", "-∞",
+  ]
 
   init(_ text: UnsafeBufferPointer<UInt8>) {
-    for scalar in String(decoding: text, as: UTF8.self).unicodeScalars {
+    let text = String(decoding: text, as: UTF8.self)
+    for scalar in text.unicodeScalars {
       guard let token = Self.token(scalar) else {
         isUnknown = true
+        isInfinity = Self.infinities.contains(text.lowercased())
         return
       }
       tokens.append(token)
@@ -48,6 +54,7 @@ struct NumberReader {
   }
 
   mutating func canonical(_ mark: DecimalFormat.Mark) throws(ParseError) -> [UInt8] {
+    guard !isInfinity else { throw ParseError("is not a finite number", isNotFinite: true) }
     guard !isUnknown else { throw DecimalFormat.notANumber }
     let isNegative = try removeSign()
     let exponent = try removeExponent()
@@ -146,7 +153,8 @@ struct NumberReader {
       let startsWithZero = tokens[0] == .digit(0x30)
       guard decimals == 3, (1...3).contains(place), !startsWithZero else { return place }
       throw ParseError(
-        "may mean thousands or decimals", hint: "declare whether `.` or `,` is the decimal mark")
+        "may mean thousands or decimals", hint: "declare decimal_mark as \".\" or \",\"",
+        isAmbiguous: true)
     }
   }
 

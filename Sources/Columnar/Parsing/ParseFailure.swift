@@ -5,11 +5,16 @@ package struct ParseError: Error, Sendable, Hashable {
   /// How to fix it, if there is a way.
   package let hint: String?
   let isNotFinite: Bool
+  /// It is a value, but nobody has declared which of two.
+  let isAmbiguous: Bool
 
-  package init(_ reason: String, hint: String? = nil, isNotFinite: Bool = false) {
+  package init(
+    _ reason: String, hint: String? = nil, isNotFinite: Bool = false, isAmbiguous: Bool = false
+  ) {
     self.reason = reason
     self.hint = hint
     self.isNotFinite = isNotFinite
+    self.isAmbiguous = isAmbiguous
   }
 }
 
@@ -25,6 +30,8 @@ package struct ParseFailure: Sendable, Hashable {
   package var isMissing: Bool { error == nil }
   /// A number, but infinite or not a number.
   package var isNotFinite: Bool { error?.isNotFinite ?? false }
+  /// Could be read in two ways: a declaration is missing, not a value.
+  package var isAmbiguous: Bool { error?.isAmbiguous ?? false }
 
   /// The failure as a sentence with its place.
   package func error(in batch: RecordBatch, column: String) -> InputError {

@@ -49,6 +49,8 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
       verdicts[failure.row] = failure.isMissing ? .missingDate : .unreadableDate
     }
     for failure in amounts?.failures ?? [] where verdicts[failure.row] == .keep {
+      // Setting such rows aside would keep those below a thousand and lose the rest.
+      if failure.isAmbiguous { throw failure.error(in: batch, column: format.amount) }
       verdicts[failure.row] =
         failure.isMissing
         ? .missingAmount : failure.isNotFinite ? .notFiniteAmount : .unreadableAmount

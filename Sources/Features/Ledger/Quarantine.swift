@@ -152,16 +152,19 @@ package struct QuarantinedRows: Sendable {
 
   /// The rows one by one, as people read them.
   package func rows(_ format: LedgerFormat) -> [QuarantinedRow] {
-    (0..<count).map { row in
-      let reason = reasons[row]
-      let value =
-        Self.hasDay(reason)
-        ? CivilDate(daysSinceEpoch: Int(values[row])).description
-        : values[row] < 0 ? nil : texts[Int(values[row])]
-      return QuarantinedRow(
-        file: file, place: places[row], reason: reason, column: format.column(of: reason),
-        value: value, customerID: Self.hasID(reason) ? ids.text(row) : nil)
-    }
+    (0..<count).map { self.row($0, format) }
+  }
+
+  /// One row, as people read it.
+  package func row(_ row: Int, _ format: LedgerFormat) -> QuarantinedRow {
+    let reason = reasons[row]
+    let value =
+      Self.hasDay(reason)
+      ? CivilDate(daysSinceEpoch: Int(values[row])).description
+      : values[row] < 0 ? nil : texts[Int(values[row])]
+    return QuarantinedRow(
+      file: file, place: places[row], reason: reason, column: format.column(of: reason),
+      value: value, customerID: Self.hasID(reason) ? ids.text(row) : nil)
   }
 }
 

@@ -96,6 +96,9 @@ package struct TransformConfiguration: Sendable, Equatable {
 
   package var scaling = Scaling.standard
   package var missing = Missing.reject
+  /// Share of missing values above which a feature is refused: what is filled in must not outweigh
+  /// what was measured.
+  package var maximumMissing = 0.5
   /// Share of values moved in at each end, 0 for none: 0.001 keeps the middle 99.8 %.
   package var winsorize = 0.0
   /// Principal components kept; nil for none.
@@ -109,6 +112,10 @@ package enum TransformError: Error, Sendable, Equatable {
   /// A missing value where they are refused; `row` counts from 0.
   case missingValue(feature: String, row: Int)
   case wholeColumnMissing(feature: String)
+  /// More values are missing than the configuration allows.
+  case mostlyMissing(feature: String, missing: Int, rows: Int)
+  /// The values lie so far out that their mean or spread is infinite.
+  case rangeTooWide(feature: String)
   case allConstant([String])
   case tooManyComponents(asked: Int, features: Int)
   case noRows

@@ -82,6 +82,11 @@ extension FittedTransforms {
       shards[shard].reduce(0) { $0 + (column.base[$1].isFinite ? 0 : 1) }
     }.reduce(0, +)
     if missing == column.count { throw TransformError.wholeColumnMissing(feature: name) }
+    if configuration.missing != .reject,
+      Double(missing) > configuration.maximumMissing * Double(column.count)
+    {
+      throw TransformError.mostlyMissing(feature: name, missing: missing, rows: column.count)
+    }
 
     var transform = FeatureTransform(
       name: name, fill: nil, lower: nil, upper: nil, log: configuration.scaling == .logStandard,
@@ -98,8 +103,11 @@ extension FittedTransforms {
     }
     if missing > 0 { report.filled[name] = missing }
     if configuration.winsorize > 0 {
+      // In small bases a thousandth is less than one value: the bounds then lie between the second
+      // and the third from each end, so that no single extreme is a segment of its own.
+      let share = max(configuration.winsorize, column.count >= 10 ? 1.5 / Double(column.count) : 0)
       let bounds = try quantiles(
-        column, [configuration.winsorize, 1 - configuration.winsorize], anyInfinite: missing > 0,
+        column, [share, 1 - share], anyInfinite: missing > 0,
         workers)
       (transform.lower, transform.upper) = (bounds[0], bounds[1])
       let moved = try workers.map(shards.count) { shard in
@@ -128,6 +136,9 @@ extension FittedTransforms {
       // Half of the values equal: the interquartile range says nothing, the deviation does.
       transform.scale =
         moments.isConstant ? 0 : range > 0 ? range : moments.standardDeviation
+    }
+    guard transform.center.isFinite, transform.scale.isFinite else {
+      throw TransformError.rangeTooWide(feature: name)
     }
     return transform
   }

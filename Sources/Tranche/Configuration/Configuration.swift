@@ -110,7 +110,8 @@ public struct Configuration: Sendable {
   package func refuse(_ path: String, _ problem: String, hint: String) -> RunFailure {
     let origin = values[path]?.origin ?? .fallback
     if case .flag(let flag) = origin { return RunFailure(.usage, "\(flag) \(problem)", hint: hint) }
-    return RunFailure(.configuration, "\(path) \(problem) (from \(origin.description))", hint: hint)
+    return RunFailure(
+      .configuration, "\(path) \(problem) (set by \(origin.description))", hint: hint)
   }
 
   // MARK: - Reading
@@ -175,7 +176,8 @@ public struct Configuration: Sendable {
     _ value: (any TOMLValueConvertible)?, _ key: ConfigurationKey, _ file: String
   ) throws -> ConfigurationValue {
     func wrong(_ wanted: String) -> RunFailure {
-      RunFailure(.configuration, "\(key.path) must be \(wanted)", hint: key.help, file: file)
+      RunFailure(
+        .configuration, "\(key.path) must be \(wanted)", hint: "it means: \(key.help)", file: file)
     }
     switch key.kind {
     case .text:
@@ -215,7 +217,9 @@ public struct Configuration: Sendable {
     _ text: String, _ key: ConfigurationKey, place: String
   ) throws -> ConfigurationValue {
     func wrong(_ wanted: String) -> RunFailure {
-      RunFailure(.configuration, "\(place) must be \(wanted), not \"\(text)\"", hint: key.help)
+      RunFailure(
+        .configuration, "\(place) must be \(wanted), not \"\(text)\"",
+        hint: "it means: \(key.help)")
     }
     switch key.kind {
     case .text: return .text(text)
@@ -252,6 +256,8 @@ public struct Configuration: Sendable {
 package enum NearestName {
   /// Nil when nothing is near: more than a third of the letters differ.
   package static func of(_ name: String, among names: [String]) -> String? {
+    // A beginning says more than letters in common.
+    if name.count >= 3, let longer = names.filter({ $0.hasPrefix(name) }).min() { return longer }
     let best = names.map { (name: $0, distance: distance($0, name)) }
       .min { ($0.distance, $0.name) < ($1.distance, $1.name) }
     guard let best, best.distance * 3 <= max(name.count, best.name.count) else { return nil }

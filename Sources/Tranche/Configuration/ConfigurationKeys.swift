@@ -34,7 +34,7 @@ package struct ConfigurationKey: Sendable {
   package static let all: [ConfigurationKey] = run + read + ledger + customers + model + page
 
   private static let run: [ConfigurationKey] = [
-    ConfigurationKey("run.threads", .integer, nil, "threads; all cores when absent"),
+    ConfigurationKey("run.threads", .integer, nil, "number of threads, all cores when absent"),
     ConfigurationKey("run.seed", .integer, .integer(0), "same data and seed, same bytes"),
   ]
 
@@ -97,6 +97,9 @@ package struct ConfigurationKey: Sendable {
       .text("log-standard"), "how features are brought to one scale"),
     ConfigurationKey(
       "clustering.missing", .text, .text("median"), "median, reject, or a number"),
+    ConfigurationKey(
+      "clustering.max_missing", .number, .number(0.5),
+      "share of missing values above which a feature is refused"),
     ConfigurationKey(
       "clustering.winsorize", .number, .number(0.001), "share of values moved in at each end"),
     ConfigurationKey("clustering.components", .integer, nil, "principal components kept"),

@@ -62,17 +62,17 @@ package struct ModelFile: Sendable, Codable, Equatable {
 
   // MARK: - Files
 
-  /// The model and the SHA-256 of its other entries.
+  /// The model with its checksum: SHA-256 of the file's bytes with zeros in the checksum's place, so
+  /// that no byte can change unnoticed.
   private struct Sealed: Codable {
+    static let blank = String(repeating: "0", count: 64)
+
     var model: ModelFile
-    var checksum: String
+    var checksum = Sealed.blank
 
     private enum Keys: String, CodingKey { case checksum }
 
-    init(model: ModelFile, checksum: String) {
-      self.model = model
-      self.checksum = checksum
-    }
+    init(model: ModelFile) { self.model = model }
 
     init(from decoder: any Decoder) throws {
       model = try ModelFile(from: decoder)
@@ -84,14 +84,27 @@ package struct ModelFile: Sendable, Codable, Equatable {
       var container = encoder.container(keyedBy: Keys.self)
       try container.encode(checksum, forKey: .checksum)
     }
+
+    /// Where the checksum's digits lie in a file.
+    static func range(in data: Data, of checksum: String) -> Range<Data.Index>? {
+      guard checksum.utf8.count == blank.utf8.count else { return nil }
+      return data.range(of: Data("\"checksum\" : \"\(checksum)\"".utf8)).map {
+        $0.upperBound - 1 - blank.utf8.count..<$0.upperBound - 1
+      }
+    }
   }
 
   package func encoded() throws -> Data {
-    try JSONText.encode(Sealed(model: self, checksum: try checksum()))
+    var data = try JSONText.encode(Sealed(model: self))
+    guard let place = Sealed.range(in: data, of: Sealed.blank) else {
+      throw RunFailure(.bug, "the model was written without its checksum")
+    }
+    data.replaceSubrange(place, with: Data(SHA256.hash(data: data).hex.utf8))
+    return data
   }
 
   package func checksum() throws -> String {
-    SHA256.hash(data: try JSONText.encode(self, pretty: false)).hex
+    SHA256.hash(data: try JSONText.encode(Sealed(model: self))).hex
   }
 
   /// - Throws: ``RunFailure`` for a file that is missing, is no model, is newer than this program,
@@ -108,7 +121,11 @@ package struct ModelFile: Sendable, Codable, Equatable {
         hint: "fit the model again with this version", file: path)
     }
     let sealed = try JSONText.decode(Sealed.self, from: data, file: path)
-    guard try sealed.model.checksum() == sealed.checksum else {
+    var blanked = data
+    if let place = Sealed.range(in: data, of: sealed.checksum) {
+      blanked.replaceSubrange(place, with: Data(Sealed.blank.utf8))
+    }
+    guard SHA256.hash(data: blanked).hex == sealed.checksum else {
       throw RunFailure(
         .badData, "was changed after it was written: its checksum does not match",
         hint: "take the original, or fit again", file: path)

@@ -1,3 +1,4 @@
+import Columnar
 import Foundation
 
 /// An output folder that appears complete or not at all.
@@ -21,6 +22,28 @@ package final class StagedFolder {
     staging = parent.appendingPathComponent(".\(name).tmp-\(getpid())")
     lock = parent.appendingPathComponent(".\(name).lock")
     let files = FileManager.default
+    try Self.check(target: path, force: force)
+    try FolderLock.take(lock)
+    do {
+      for entry in try files.contentsOfDirectory(atPath: parent.path)
+      where entry.hasPrefix(".\(name).tmp-") {
+        // We hold the lock, so whoever wrote this is gone.
+        try? files.removeItem(at: parent.appendingPathComponent(entry))
+      }
+      try files.createDirectory(at: staging, withIntermediateDirectories: false)
+    } catch {
+      try? files.removeItem(at: lock)
+      throw RunFailure(
+        .cannotCreate, "cannot be created: \(error.localizedDescription)",
+        hint: "check the permissions of \(parent.path)", file: path)
+    }
+  }
+
+  /// Whether a folder could be put there, without doing it.
+  package static func check(target path: String, force: Bool) throws {
+    let target = URL(fileURLWithPath: path).standardizedFileURL
+    let parent = target.deletingLastPathComponent()
+    let files = FileManager.default
     var isFolder: ObjCBool = false
     guard files.fileExists(atPath: parent.path, isDirectory: &isFolder), isFolder.boolValue else {
       throw RunFailure(
@@ -37,20 +60,6 @@ package final class StagedFolder {
         throw RunFailure(
           .cannotCreate, "is not empty", hint: "choose another --out or add --force", file: path)
       }
-    }
-    try FolderLock.take(lock)
-    do {
-      for entry in try files.contentsOfDirectory(atPath: parent.path)
-      where entry.hasPrefix(".\(name).tmp-") {
-        // We hold the lock, so whoever wrote this is gone.
-        try? files.removeItem(at: parent.appendingPathComponent(entry))
-      }
-      try files.createDirectory(at: staging, withIntermediateDirectories: false)
-    } catch {
-      try? files.removeItem(at: lock)
-      throw RunFailure(
-        .cannotCreate, "cannot be created: \(error.localizedDescription)",
-        hint: "check the permissions of \(parent.path)", file: path)
     }
   }
 
@@ -80,15 +89,7 @@ package final class StagedFolder {
       try Durable.flush(staging.path)
       let parent = target.deletingLastPathComponent()
       if files.fileExists(atPath: target.path) {
-        let old = parent.appendingPathComponent(".\(target.lastPathComponent).tmp-old-\(getpid())")
-        try Durable.rename(target.path, to: old.path)
-        do {
-          try Durable.rename(staging.path, to: target.path)
-        } catch {
-          try? Durable.rename(old.path, to: target.path)
-          throw error
-        }
-        try? files.removeItem(at: old)
+        try replace(in: parent)
       } else {
         try Durable.rename(staging.path, to: target.path)
       }
@@ -102,6 +103,24 @@ package final class StagedFolder {
     }
     finished = true
     try? files.removeItem(at: lock)
+  }
+
+  /// Puts the staged folder where the previous one is, so that there is one of them at any moment.
+  private func replace(in parent: URL) throws {
+    if Durable.exchange(staging.path, target.path) {
+      try? FileManager.default.removeItem(at: staging)
+      return
+    }
+    // A filesystem that cannot exchange names: two steps, with the way back.
+    let old = parent.appendingPathComponent(".\(target.lastPathComponent).tmp-old-\(getpid())")
+    try Durable.rename(target.path, to: old.path)
+    do {
+      try Durable.rename(staging.path, to: target.path)
+    } catch {
+      try? Durable.rename(old.path, to: target.path)
+      throw error
+    }
+    try? FileManager.default.removeItem(at: old)
   }
 
   /// Removes everything this run wrote.
@@ -145,6 +164,16 @@ package final class StagedFile {
       throw RunFailure(
         .cannotCreate, "the folder \(parent) does not exist", hint: "create it first", file: target)
     }
+  }
+
+  /// A file whose name says which table format to write.
+  package convenience init(table target: String, force: Bool) throws {
+    guard FileFormat.named(target) != nil else {
+      throw RunFailure(
+        .usage, "the name does not say which format to write",
+        hint: "end it in .parquet, .csv, .csv.gz, .csv.zst or .arrow", file: target)
+    }
+    try self.init(target: target, force: force)
   }
 
   deinit { abort() }
@@ -193,6 +222,16 @@ private enum Durable {
 
   static func rename(_ old: String, to new: String) throws {
     guard Foundation.rename(old, new) == 0 else { throw failure("cannot be put in place", new) }
+  }
+
+  /// Swaps two names in one step; false where the filesystem or the system cannot.
+  static func exchange(_ one: String, _ other: String) -> Bool {
+    // Swift's module of the C library leaves out what only GNU declares.
+    typealias Rename =
+      @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+    guard let symbol = dlsym(nil, "renameat2") else { return false }
+    let exchangeNames: UInt32 = 2  // RENAME_EXCHANGE
+    return unsafeBitCast(symbol, to: Rename.self)(AT_FDCWD, one, AT_FDCWD, other, exchangeNames) == 0
   }
 
   static func isDevice(_ path: String) -> Bool {

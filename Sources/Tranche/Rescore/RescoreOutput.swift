@@ -144,7 +144,7 @@ struct RescoreOutput {
       customers: QualityFile.Customers(
         scored: scored.table.rows, inCustomersFile: customerFile?.read,
         withoutTransactions: customerFile?.withoutTransactions,
-        implausibleAges: customerFile?.implausibleAges),
+        duplicates: customerFile?.duplicates, implausibleAges: customerFile?.implausibleAges),
       features: scored.profile.featureNames.enumerated().map { index, name in
         QualityFile.Feature(
           name: name, missingShare: scored.profile.features[index].missingShare,
@@ -170,6 +170,8 @@ struct QualityFile: Codable {
     var scored: Int
     var inCustomersFile: Int?
     var withoutTransactions: Int?
+    /// Rows of the customers file beyond a customer's one.
+    var duplicates: Int?
     var implausibleAges: Int?
   }
   struct Feature: Codable {

@@ -21,6 +21,19 @@ extension RescoreRun {
     public var lines: [String]
   }
 
+  /// The number of segments that the flag, else the configuration, asks for; nil for auto.
+  static func clusterCount(_ flag: String?, _ configuration: Configuration) throws -> Int? {
+    let asked = flag ?? configuration.text("clustering.clusters") ?? "auto"
+    if asked == "auto" { return nil }
+    guard let k = Int(asked), k >= 1 else {
+      let hint = "give a whole number from 1 on, or auto"
+      throw flag == nil
+        ? configuration.refuse("clustering.clusters", "is \"\(asked)\"", hint: hint)
+        : RunFailure(.usage, "--clusters \(asked) is no number of segments", hint: hint)
+    }
+    return k
+  }
+
   /// Checks everything that can be checked without reading the rows; writes nothing.
   public func plan(_ configuration: Configuration) throws -> Plan {
     let workers = try configuration.workers(RunContext())
@@ -29,6 +42,9 @@ extension RescoreRun {
     let clusteringFeatures =
       frozen.map { $0.features.map(\.name) } ?? features
       ?? configuration.list("clustering.features") ?? []
+    try configuration.checkClustering()
+    _ = try Self.clusterCount(clusters, configuration)
+    try StagedFolder.check(target: out, force: force)
     let plan = try RescorePlan(
       asked: columns, clustering: clusteringFeatures, hasPrevious: previous != nil,
       hasOffers: try RescoreOffers(configuration).isGiven)

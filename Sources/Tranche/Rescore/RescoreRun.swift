@@ -19,6 +19,8 @@ public struct RescoreRun: Sendable {
   public var refit = false
   /// Nil: from the configuration.
   public var clusters: String?
+  /// Makes fewer segments, as many as there are different customers, instead of failing.
+  public var lowersClusters = false
   public var features: [String]?
   /// Nil: all.
   public var columns: [String]?
@@ -88,6 +90,14 @@ public struct RescoreRun: Sendable {
         .usage, "--features differ from those of the model (\(clusteringFeatures.joined(separator: ", ")))",
         hint: "leave --features out, or add --refit")
     }
+    if let clusters, let frozen, !refit, Int(clusters) != frozen.centroids.count {
+      throw RunFailure(
+        .usage, "--clusters \(clusters) differs from the model's \(frozen.centroids.count)",
+        hint: "leave --clusters out, or add --refit")
+    }
+    // Before the ledger is read, not after.
+    try configuration.checkClustering()
+    _ = try Self.clusterCount(clusters, configuration)
     let offers = try RescoreOffers(configuration)
     let plan = try RescorePlan(
       asked: columns, clustering: clusteringFeatures, hasPrevious: previous != nil,
@@ -111,7 +121,7 @@ public struct RescoreRun: Sendable {
     let scoring = Scoring(
       table: folded.table, plan: plan, configuration: configuration, workers: workers,
       context: context, frozen: frozen, refit: refit, clusteringFeatures: clusteringFeatures,
-      clusters: clusters, previous: earlier?.run, offers: offers)
+      clusters: clusters, lowersClusters: lowersClusters, previous: earlier?.run, offers: offers)
     var scored = try scoring.score(&watch)
     if let warning = earlier?.warning { scored.warnings.append(warning) }
 

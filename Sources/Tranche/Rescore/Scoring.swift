@@ -55,6 +55,7 @@ struct Scoring {
   let refit: Bool
   let clusteringFeatures: [String]
   let clusters: String?
+  let lowersClusters: Bool
   let previous: PreviousRun?
   let offers: RescoreOffers
 
@@ -106,22 +107,20 @@ struct Scoring {
         settings)
     }
     let seed = try configuration.seed()
+    try configuration.checkClustering()
     var clustering = ClusteringSettings(
       clusters: 0, algorithm: configuration.text("clustering.algorithm") ?? "auto",
       initialization: configuration.text("clustering.init") ?? "k-means++", kernel: "auto",
       restarts: configuration.integer("clustering.n_init") ?? 1,
       maxIterations: configuration.integer("clustering.max_iterations") ?? 300,
-      tolerance: configuration.number("clustering.tolerance") ?? 1e-4, seed: seed)
+      tolerance: configuration.number("clustering.tolerance") ?? 1e-4, seed: seed,
+      lowersClusters: lowersClusters)
     var choice: ClusterCountChoice?
-    let asked = clusters ?? configuration.text("clustering.clusters") ?? "auto"
-    if asked == "auto" {
+    if let k = try RescoreRun.clusterCount(clusters, configuration) {
+      clustering.clusters = k
+    } else {
       choice = try watch.measure("choose k") { try chooseClusters(samples, seed) }
       clustering.clusters = choice!.recommended
-    } else {
-      guard let k = Int(asked), k >= 1 else {
-        throw RunFailure(.usage, "--clusters \(asked) is not a number", hint: "give 1 or more, or auto")
-      }
-      clustering.clusters = k
     }
     let fit = try clustering.fit(
       samples, weights: nil, configuration: configuration, workers: workers, context)
@@ -144,7 +143,7 @@ struct Scoring {
     base.converged = result.converged
     base.selection = choice
     base.transformReport = samples.report
-    base.warnings = samples.warnings + result.warnings
+    base.warnings = samples.warnings + fit.warnings + result.warnings
     if !result.converged { base.warnings.append("K-Means stopped before it converged") }
     if plan.scores.contains(.margin) {
       let margins = try watch.measure("margins") {
@@ -179,26 +178,33 @@ struct Scoring {
     }
     let matrix = try samples.transforms.samples(
       of: columns, centers: samples.centers, workers: workers)
-    do {
-      return try SelectK.sweep(
-        matrix, clusters: Self.choiceRange,
-        configuration: try KMeansConfiguration(clusterCount: 3, seed: seed), refits: 3,
-        silhouetteSample: 4_000, workers: workers
+    func sweep(_ range: ClosedRange<Int>) throws -> ClusterCountChoice {
+      try SelectK.sweep(
+        matrix, clusters: range,
+        configuration: try KMeansConfiguration(clusterCount: range.lowerBound, seed: seed),
+        refits: 3, silhouetteSample: 4_000, workers: workers
       ) { k in
         context.progress(
           RunProgress(
-            "choose k", done: k - Self.choiceRange.lowerBound, total: Self.choiceRange.count,
-            unit: "fits", note: "k = \(k)"))
+            "choose k", done: k - range.lowerBound, total: range.count, unit: "fits",
+            note: "k = \(k)"))
       }
-    } catch ClusteringError.tooFewDistinctRows(_, let largest) {
-      throw RunFailure(
-        .badData, "the base has \(largest) different customers, too few to choose a number of segments",
-        hint: "give --clusters \(largest) or fewer")
-    } catch ClusteringError.tooFewRows(_, let largest) {
-      throw RunFailure(
-        .badData, "the base has \(largest) customers, too few to choose a number of segments",
-        hint: "give --clusters \(largest) or fewer")
     }
+    let largest: Int
+    do {
+      return try sweep(Self.choiceRange)
+    } catch ClusteringError.tooFewDistinctRows(_, let possible) {
+      largest = possible
+    } catch ClusteringError.tooFewRows(_, let possible) {
+      largest = possible
+    }
+    guard largest >= (lowersClusters ? 1 : Self.choiceRange.lowerBound) else {
+      throw RunFailure(
+        .badData,
+        "the base has \(largest) different customers, too few to choose a number of segments",
+        hint: "give --clusters \(largest) or fewer, or add --k-max-distinct")
+    }
+    return try sweep(min(Self.choiceRange.lowerBound, largest)...largest)
   }
 
   // MARK: - Scores
@@ -224,7 +230,9 @@ struct Scoring {
         margin: configuration.number("value.margin") ?? 1,
         acquisitionCost: configuration.number("value.acquisition_cost") ?? 0)
     } catch {
-      throw configuration.refuse("value.margin", "\(error)", hint: "see [value] in README")
+      throw configuration.refuse(
+        "value.margin", "or value.acquisition_cost makes no sense",
+        hint: "give a margin from -1 to 1 and a cost of 0 or more")
     }
     let value = try SimpleValue.turnover(
       frequency: column(.frequency), averageValue: column(.averageAmount),
@@ -241,8 +249,10 @@ struct Scoring {
           rule: .shares(
             high: configuration.number("tiers.high") ?? 0.2,
             mid: configuration.number("tiers.mid") ?? 0.3), workers: workers)
-      } catch let error as TierError {
-        throw configuration.refuse("tiers.high", "\(error)", hint: "see [tiers] in README")
+      } catch is TierError {
+        throw configuration.refuse(
+          "tiers.high", "and tiers.mid make no sense",
+          hint: "give two shares that leave a rest for the low tier")
       }
     }
     base.tiers = try tiers.assign(value, previous: try previousTiers(), workers: workers)
@@ -256,13 +266,13 @@ struct Scoring {
     return column
   }
 
-  private func scoring(_ base: inout ScoredBase, _ change: (inout ScoringModel) -> Void) {
+  func scoring(_ base: inout ScoredBase, _ change: (inout ScoringModel) -> Void) {
     var scoring = base.model.scoring ?? ScoringModel()
     change(&scoring)
     base.model.scoring = scoring
   }
 
-  private var language: CustomerValue.Language {
+  var language: CustomerValue.Language {
     CustomerValue.Language(rawValue: configuration.text("report.language") ?? "en") ?? .english
   }
 
@@ -274,7 +284,7 @@ struct Scoring {
     }
   }
 
-  private func joinedRows(_ previous: PreviousRun) throws -> Buffer<Int32> {
+  func joinedRows(_ previous: PreviousRun) throws -> Buffer<Int32> {
     do {
       return try CustomerJoin.previousRows(
         of: table.ids, in: previous.base.customerIDs, workers: workers)
@@ -300,102 +310,14 @@ struct Scoring {
       }
     } else {
       profile = profile.named(language)
+      if previous == nil, let frozen {
+        // No customers to compare with: segments near to old ones keep their ids.
+        let matching = nearestIDs(frozen, base)
+        profile = profile.identified(by: matching.ids).named(language)
+        scoring(&base) { $0.segmentHistory = matching.history }
+      }
     }
     base.profile = profile
-  }
-
-  private func addMigration(_ base: inout ScoredBase, from previous: PreviousRun) throws {
-    let rows = try joinedRows(previous)
-    func sides(_ profile: BaseProfile) -> [Migration.Side] {
-      profile.segments.map { Migration.Side(id: $0.id, name: $0.name) }
-    }
-    func migration(_ profile: BaseProfile) throws -> Migration {
-      try Migration(
-        previous: previous.base,
-        current: SegmentedBase(
-          customerIDs: table.ids, segments: base.labels, sides: sides(profile)),
-        rows: rows, workers: workers)
-    }
-    if frozen == nil || refit {
-      // A new model's segments take over the ids of those they continue.
-      let provisional = try migration(base.profile)
-      let matching = SegmentMatching(
-        provisional, distances: centroidDistances(previous, base),
-        history: previous.model?.scoring?.segmentHistory ?? [],
-        threshold: configuration.number("matching.minimum_jaccard") ?? 0.3)
-      base.profile = base.profile.identified(by: matching.ids).named(language)
-      scoring(&base) { $0.segmentHistory = matching.history }
-      for split in matching.splits {
-        base.warnings.append("segment \(split.from) became \(split.into.joined(separator: ", "))")
-      }
-      for merge in matching.merges {
-        base.warnings.append("segments \(merge.from.joined(separator: ", ")) became \(merge.into)")
-      }
-    }
-    base.migration = try migration(base.profile)
-    let before = previous.base.segments
-    let previousSegments = Buffer<Int32>(count: rows.count) { target in
-      for row in 0..<rows.count { target[row] = rows[row] < 0 ? -1 : before[Int(rows[row])] }
-    }
-    base.previousSegments = previousSegments
-    base.moveReasons = try moveReasons(base, previous, previousSegments)
-  }
-
-  /// Distances between previous and current centroids, in the space of the previous scaler; zeros
-  /// where the models measure different features.
-  private func centroidDistances(_ previous: PreviousRun, _ base: ScoredBase) -> [[Double]] {
-    let count = base.model.centroids.count
-    guard let old = previous.model,
-      old.features.map(\.name) == base.model.features.map(\.name)
-    else {
-      return previous.base.sides.map { _ in [Double](repeating: 0, count: count) }
-    }
-    let labels = Dictionary(
-      old.segments.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { a, _ in a })
-    return previous.base.sides.map { side in
-      guard let label = labels[side.id] else { return [Double](repeating: 0, count: count) }
-      return base.model.centroidsOriginal.map { current in
-        zip(zip(old.features, old.centroidsOriginal[label]), current).reduce(0) { sum, pair in
-          let ((transform, from), to) = pair
-          let difference = transform(from) - transform(to)
-          return sum + difference * difference
-        }.squareRoot()
-      }
-    }
-  }
-
-  private func moveReasons(
-    _ base: ScoredBase, _ previous: PreviousRun, _ before: Buffer<Int32>
-  ) throws -> Buffer<Int32> {
-    let previousIDs = previous.base.sides.map(\.id)
-    let currentIDs = base.profile.segments.map(\.id)
-    // What last month's model says of this month's customers, to tell moves of people from moves of
-    // borders; a frozen model moves no borders.
-    var byOldModel: [Int32]?
-    if frozen == nil || refit, let old = previous.model {
-      let columns = old.features.compactMap { table.column($0.name) }
-      if columns.count == old.features.count {
-        byOldModel = try old.assign(columns, margins: false, workers: workers).labels
-      }
-    }
-    let oldIDs = previous.model?.segments.map(\.id) ?? []
-    let (behaviour, model, new) = (Int32(0), Int32(1), Int32(2))
-    return Buffer(count: before.count) { target in
-      for row in 0..<before.count {
-        guard before[row] >= 0 else {
-          target[row] = new
-          continue
-        }
-        let from = previousIDs[Int(before[row])]
-        if currentIDs[Int(base.labels[row])] == from {
-          target[row] = -1
-        } else if let byOldModel {
-          target[row] = oldIDs[Int(byOldModel[row])] == from ? model : behaviour
-        } else {
-          target[row] = frozen == nil || refit ? model : behaviour
-        }
-      }
-    }
   }
 
   private func finishModel(_ base: inout ScoredBase) {

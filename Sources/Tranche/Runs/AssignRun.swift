@@ -37,13 +37,20 @@ public struct AssignRun: Sendable {
     var watch = Stopwatch()
     let workers = try configuration.workers(context)
     let model = try ModelFile.read(model)
-    let file = try StagedFile(target: out, force: force)
+    let file = try StagedFile(table: out, force: force)
     let reading = TableReading(inputs: inputs, configuration: configuration, workers: workers)
     let (table, idName, _) = try watch.measure("read") {
-      try reading.table(features: model.features.map(\.name), id: id, weight: nil, context)
+      try reading.table(
+        features: model.features.map(\.name), id: id, weight: nil, model: self.model, context)
     }
     let assigned = try watch.measure("assign") {
-      try model.assign(table.columns, kernel: kernel, margins: false, workers: workers)
+      do {
+        return try model.assign(table.columns, kernel: kernel, margins: false, workers: workers)
+      } catch let error as TransformError {
+        var failure = RunFailure(error, in: table, inputs: inputs)
+        failure.hint = "fill it in, or fit the model with --missing median or a constant"
+        throw failure
+      }
     }
     try watch.measure("write") {
       let columns = [

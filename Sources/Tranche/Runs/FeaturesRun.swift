@@ -39,10 +39,11 @@ public struct FeaturesRun: Sendable {
       if let name = parsed.unknown.first { throw UnknownFeature.failure(name, flag: "--features") }
       selection = parsed.selection
     }
-    let file = try StagedFile(target: out, force: force)
+    let file = try StagedFile(table: out, force: force)
+    let quarantineFile = try quarantine.map { try StagedFile(table: $0, force: force) }
     let reading = LedgerReading(
       inputs: ledger, asOf: try AsOf.days(asOf), selection: selection,
-      configuration: configuration, workers: workers, quarantinePath: quarantine)
+      configuration: configuration, workers: workers, quarantinePath: quarantineFile?.staging)
     let source = try reading.open()
     let folded = try watch.measure("fold") { try reading.fold(source, context) }
     let table = folded.table
@@ -54,6 +55,7 @@ public struct FeaturesRun: Sendable {
       try ScoreTable.write(columns, rows: table.rows, to: file.staging, workers: workers) {
         context.progress(RunProgress("write", done: $0, total: table.rows))
       }
+      try quarantineFile?.commit()
       try file.commit()
     }
     return Result(

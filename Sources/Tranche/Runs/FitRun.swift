@@ -9,6 +9,8 @@ public struct FitRun: Sendable {
   public var inputs: [String]
   public var samples: SampleOptions
   public var clusters: Int
+  /// Fits fewer clusters, as many as there are different rows, instead of failing.
+  public var lowersClusters = false
   public var out: String
   /// k-means++, k-means-parallel, random, or a file with k rows of the features in scaled units.
   public var initialization = "k-means++"
@@ -65,8 +67,11 @@ public struct FitRun: Sendable {
     }
     let settings = try samples.configuration(
       configuration, scaling: "standard", missing: "reject", winsorize: 0)
+    if let labels, URL(fileURLWithPath: labels).standardized == URL(fileURLWithPath: out).standardized {
+      throw RunFailure(.usage, "--out and --labels name one file", hint: "give them two names")
+    }
     let modelFile = try StagedFile(target: out, force: force)
-    let labelFile = try labels.map { try StagedFile(target: $0, force: force) }
+    let labelFile = try labels.map { try StagedFile(table: $0, force: force) }
     let reading = TableReading(inputs: inputs, configuration: configuration, workers: workers)
     let (table, idName, weights) = try watch.measure("read") {
       try reading.table(features: samples.features, id: samples.id, weight: weight, context)
@@ -76,7 +81,8 @@ public struct FitRun: Sendable {
     }
     let clustering = ClusteringSettings(
       clusters: clusters, algorithm: algorithm, initialization: initialization, kernel: kernel,
-      restarts: restarts, maxIterations: maxIterations, tolerance: tolerance, seed: seed)
+      restarts: restarts, maxIterations: maxIterations, tolerance: tolerance, seed: seed,
+      lowersClusters: lowersClusters)
     let fit = try clustering.fit(
       prepared, weights: weights, configuration: configuration, workers: workers, context)
     watch.add("init", fit.result.seconds.initialize)
@@ -84,6 +90,7 @@ public struct FitRun: Sendable {
 
     let result = fit.result
     let d = prepared.transforms.dimensions
+    let clusters = result.sizes.count
     let model = ModelFile(
       transforms: prepared.transforms, centers: prepared.centers,
       centroids: (0..<clusters).map { Array(result.centroids[$0 * d..<($0 + 1) * d]) },
@@ -110,7 +117,7 @@ public struct FitRun: Sendable {
       kernel: result.kernel, algorithm: fit.algorithm, recheckRate: result.recheckRate,
       threads: workers.threads, seed: seed, seconds: watch.seconds,
       peakMemoryBytes: ProcessMemory.peakBytes,
-      warnings: prepared.warnings + result.warnings, model: out, labels: labels)
+      warnings: prepared.warnings + fit.warnings + result.warnings, model: out, labels: labels)
   }
 }
 
@@ -129,11 +136,14 @@ struct ClusteringSettings: Sendable {
   var maxIterations: Int
   var tolerance: Double
   var seed: UInt64
+  /// As many clusters as there are different rows where they are fewer than asked for.
+  var lowersClusters = false
 
+  /// - Returns: `warnings` are those of the settings; the result has its own.
   func fit(
     _ samples: Samples, weights: [Double]?, configuration: Configuration, workers: Workers,
     _ context: RunContext
-  ) throws -> (result: KMeansResult, algorithm: String) {
+  ) throws -> (result: KMeansResult, algorithm: String, warnings: [String]) {
     guard ["auto", "lloyd", "mini-batch"].contains(algorithm) else {
       throw RunFailure(
         .usage, "--algorithm \(algorithm) is unknown", hint: "use auto, lloyd or mini-batch")
@@ -151,7 +161,7 @@ struct ClusteringSettings: Sendable {
             clusterCount: clusters, initialization: start, seed: seed,
             kernel: kernel == "auto" ? nil : kernel),
           workers: workers)
-        return (result, algorithm)
+        return (result, algorithm, [])
       }
       let result = try KMeans.fit(
         samples.matrix, weights: weights, configuration: settings, workers: workers
@@ -161,18 +171,37 @@ struct ClusteringSettings: Sendable {
             "k-means", done: step.iteration, total: limit, unit: "iterations",
             note: "iteration \(step.iteration), \(step.changed) rows moved"))
       }
-      return (result, "lloyd")
+      return (result, "lloyd", [])
+    } catch ClusteringError.tooFewRows(_, let largest) where canLower(start, to: largest) {
+      return try lowered(to: largest)
+    } catch ClusteringError.tooFewDistinctRows(_, let largest) where canLower(start, to: largest) {
+      return try lowered(to: largest)
     } catch ClusteringError.tooFewRows(let clusters, let largest) {
       throw tooMany(clusters, largest, "rows")
     } catch ClusteringError.tooFewDistinctRows(let clusters, let largest) {
       throw tooMany(clusters, largest, "different rows")
     }
+
+    func lowered(to largest: Int) throws -> (KMeansResult, String, [String]) {
+      var fewer = self
+      fewer.clusters = largest
+      let fit = try fewer.fit(
+        samples, weights: weights, configuration: configuration, workers: workers, context)
+      let warning = "\(clusters) clusters were asked for, \(largest) different rows allow \(largest)"
+      return (fit.result, fit.algorithm, [warning] + fit.warnings)
+    }
+  }
+
+  /// Given centroids say how many clusters there are.
+  private func canLower(_ start: KMeansConfiguration.Initialization, to largest: Int) -> Bool {
+    if case .given = start { return false }
+    return lowersClusters && largest >= 1 && largest < clusters
   }
 
   private func tooMany(_ clusters: Int, _ largest: Int, _ what: String) -> RunFailure {
     RunFailure(
       .badData, "\(clusters) clusters need as many \(what), there are \(largest)",
-      hint: "ask for at most \(largest) clusters")
+      hint: "ask for at most \(largest) clusters, or add --k-max-distinct")
   }
 
   private func start(

@@ -33,9 +33,11 @@ struct LedgerReading {
       try QuarantineFile(path: $0, format: format, hasText: hasText, workers: workers)
     }
     let total = source.rowCount.map { Int($0) }
+    var first: QuarantinedRow?
     let ledger = try fold.features(of: source) { counts in
       context.progress(RunProgress("read ledger", done: counts.read, total: total))
     } quarantine: { rows in
+      if first == nil, !rows.isEmpty { first = rows.row(0, format) }
       try quarantine?.write(rows)
     }
     try quarantine?.close()
@@ -50,10 +52,11 @@ struct LedgerReading {
         .badData,
         counts.read == 0
           ? "the ledger has no rows"
-          : "none of the ledger's \(counts.read) rows can be used (\(reasons.joined(separator: ", ")))",
+          : "none of the ledger's \(counts.read) rows can be used (\(reasons.joined(separator: ", "))"
+            + (first?.value.map { ", such as “\($0)”)" } ?? ")"),
         hint: counts.read == 0
           ? "check --ledger" : "check --as-of and the [ledger] section of the configuration",
-        file: source.files.first)
+        file: first?.file ?? source.files.first, line: first?.place, column: first?.column)
     }
     return ledger
   }

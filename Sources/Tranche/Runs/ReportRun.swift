@@ -41,6 +41,13 @@ public struct ReportRun: Sendable {
     }
     let workers = try configuration.workers(context)
     let url = URL(fileURLWithPath: folder)
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue
+    else {
+      throw RunFailure(
+        .noInput, "there is no such run", hint: "give the --out folder of a rescore run",
+        file: folder)
+    }
     let target = out ?? url.appendingPathComponent("report.html").path
     let file = try StagedFile(target: target, force: force || out == nil)
     let run = try watch.measure("read") { try FinishedRun(url, workers: workers) }

@@ -16,6 +16,8 @@ public struct SampleOptions: Sendable {
   /// Share of values moved in at each end.
   public var winsorize: Double?
   public var components: Int?
+  /// Share of missing values above which a feature is refused.
+  public var maximumMissing: Double?
 
   public init(features: [String]) { self.features = features }
 
@@ -37,8 +39,11 @@ public struct SampleOptions: Sendable {
     case "reject": configuration.missing = .reject
     default:
       guard let value = Double(policy), value.isFinite else {
-        throw RunFailure(
-          .usage, "--missing \(policy) is unknown", hint: "use median, reject or a number")
+        throw missing == nil
+          ? settings.refuse(
+            "clustering.missing", "is \"\(policy)\"", hint: "use median, reject or a number")
+          : RunFailure(
+            .usage, "--missing \(policy) is unknown", hint: "use median, reject or a number")
       }
       configuration.missing = .constant(value)
     }
@@ -46,12 +51,23 @@ public struct SampleOptions: Sendable {
       winsorize ?? (settings.isDefault("clustering.winsorize") ? nil : settings.number("clustering.winsorize"))
       ?? fallbackWinsorize
     guard share >= 0, share < 0.5 else {
-      throw RunFailure(.usage, "--winsorize \(share) is out of range", hint: "give 0 to below 0.5")
+      throw winsorize == nil
+        ? settings.refuse("clustering.winsorize", "is \(share)", hint: "give 0 to below 0.5")
+        : RunFailure(.usage, "--winsorize \(share) is out of range", hint: "give 0 to below 0.5")
     }
     configuration.winsorize = share
+    let allowed = maximumMissing ?? settings.number("clustering.max_missing") ?? 0.5
+    guard allowed >= 0, allowed <= 1 else {
+      throw maximumMissing == nil
+        ? settings.refuse("clustering.max_missing", "is \(allowed)", hint: "give 0 to 1")
+        : RunFailure(.usage, "--max-missing \(allowed) is out of range", hint: "give 0 to 1")
+    }
+    configuration.maximumMissing = allowed
     configuration.components = components ?? settings.integer("clustering.components")
     if let count = configuration.components, count < 1 {
-      throw RunFailure(.usage, "--components \(count) is too few", hint: "give 1 or more")
+      throw components == nil
+        ? settings.refuse("clustering.components", "is \(count)", hint: "give 1 or more")
+        : RunFailure(.usage, "--components \(count) is too few", hint: "give 1 or more")
     }
     return configuration
   }
@@ -86,8 +102,9 @@ struct TableReading {
   let configuration: Configuration
   let workers: Workers
 
+  /// - Parameter model: The model file that asks for the features, when one does.
   func table(
-    features: [String], id: String?, weight: String?, _ context: RunContext
+    features: [String], id: String?, weight: String?, model: String? = nil, _ context: RunContext
   ) throws -> (table: FeatureTable, idName: String, weights: [Double]?) {
     guard !features.isEmpty else {
       throw RunFailure(.usage, "no features are named", hint: "name columns after --features")
@@ -101,6 +118,14 @@ struct TableReading {
     let names = (features + extra).map { name in
       source.schema.index(of: name) == nil ? FeatureName.canonical(name) : name
     }
+    let absent = names.filter { source.schema.index(of: $0) == nil }
+    if let model, !absent.isEmpty {
+      throw RunFailure(
+        .badData,
+        "the model \(model) needs columns that are not there: \(absent.joined(separator: ", "))",
+        hint: "the file has \(source.schema.fields.map(\.name).joined(separator: ", "))",
+        file: source.files.first)
+    }
     let total = source.rowCount.map { Int($0) }
     var table = try FeatureTable.read(
       source, id: id, names: names, format: try configuration.decimalFormat(), workers: workers
@@ -111,14 +136,15 @@ struct TableReading {
       if let row = (0..<column.count).first(where: { !(column[$0] >= 0 && column[$0].isFinite) }) {
         throw RunFailure(
           .badData, "a weight is missing or negative", hint: "give every row a weight of 0 or more",
-          file: inputs.first, line: Int64(row) + 1, column: weight)
+          file: table.places?.place(of: row)?.file, line: table.places?.place(of: row)?.line,
+          column: weight)
       }
       weights = Array(column.values)
     }
     if !extra.isEmpty {
       table = FeatureTable(
         ids: table.ids, names: Array(names.prefix(features.count)),
-        columns: Array(table.columns.prefix(features.count)))
+        columns: Array(table.columns.prefix(features.count)), places: table.places)
     }
     return (table, id ?? source.schema.fields[0].name, weights)
   }
@@ -137,9 +163,22 @@ struct TableReading {
         table: table, idName: idName, transforms: transforms, centers: centers, matrix: matrix,
         report: report)
     } catch let error as TransformError {
-      var failure = RunFailure(error)
-      failure.file = inputs.first
-      throw failure
+      throw RunFailure(error, in: table, inputs: inputs)
+    }
+  }
+}
+
+extension RunFailure {
+  /// With the place in the files that the table was read from.
+  init(_ error: TransformError, in table: FeatureTable, inputs: [String]) {
+    self.init(error)
+    file = inputs.first
+    guard case .missingValue(_, let row) = error else { return }
+    if let place = table.places?.place(of: row) {
+      (file, line) = (place.file, place.line)
+    } else {
+      // Computed tables have customers, not lines.
+      line = nil
     }
   }
 }

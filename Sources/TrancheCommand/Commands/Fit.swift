@@ -20,6 +20,9 @@ struct Fit: ParsableCommand {
   @Option(help: "Number of clusters.")
   var clusters: Int
 
+  @Flag(help: "Fit fewer clusters where the rows differ too little for as many.")
+  var kMaxDistinct = false
+
   @Option(help: "Model file to write.")
   var out: String
 
@@ -64,6 +67,7 @@ struct Fit: ParsableCommand {
       run.tolerance = tolerance
       run.weight = weight
       run.labels = labels
+      run.lowersClusters = kMaxDistinct
       run.force = force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
@@ -93,6 +97,9 @@ struct SampleArguments: ParsableArguments {
   @Option(help: "Missing values: reject, median or a number (default: reject).")
   var missing: String?
 
+  @Option(help: "Share of missing values above which a feature is refused (default: 0.5).")
+  var maxMissing: Double?
+
   @Option(help: "Share of values moved in at each end (default: 0).")
   var winsorize: Double?
 
@@ -104,6 +111,7 @@ struct SampleArguments: ParsableArguments {
     options.id = id
     options.scale = scale
     options.missing = missing
+    options.maximumMissing = maxMissing
     options.winsorize = winsorize
     options.components = components
     return options

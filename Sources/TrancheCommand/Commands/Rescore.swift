@@ -38,6 +38,9 @@ struct Rescore: ParsableCommand {
   @Option(help: ArgumentHelp("Number of segments (default: auto).", valueName: "k|auto"))
   var clusters: String?
 
+  @Flag(help: "Make fewer segments where the customers differ too little for as many.")
+  var kMaxDistinct = false
+
   @Option(help: ArgumentHelp("Features that make the segments.", valueName: "a,b,…"))
   var features: String?
 
@@ -63,6 +66,7 @@ struct Rescore: ParsableCommand {
     run.previous = previous
     run.refit = refit
     run.clusters = clusters
+    run.lowersClusters = kMaxDistinct
     run.features = features.map(commaSeparated)
     run.columns = columns == "all" ? nil : columns.map(commaSeparated)
     run.writesReport = !noReport
@@ -109,10 +113,25 @@ struct Rescore: ParsableCommand {
   private static func percent(_ share: Double) -> String { String(format: "%5.1f %%", share * 100) }
 }
 
-/// The command line, quoted so that a shell reads it back.
+/// The command line, quoted so that a shell reads it back, without the flags that cannot change the
+/// result: equal results have equal reports.
 enum CommandLineText {
+  private static let ignoredFlags: Set = ["--json", "--quiet", "-q", "--force"]
+  private static let ignoredOptions: Set = ["--threads", "--progress"]
+
   static var asTyped: String {
-    (["tranche"] + CommandLine.arguments.dropFirst()).map { argument in
+    var words = ["tranche"]
+    var arguments = CommandLine.arguments.dropFirst()
+    while let argument = arguments.popFirst() {
+      if ignoredFlags.contains(argument) { continue }
+      if ignoredOptions.contains(argument) {
+        arguments = arguments.dropFirst()
+        continue
+      }
+      if ignoredOptions.contains(where: { argument.hasPrefix($0 + "=") }) { continue }
+      words.append(argument)
+    }
+    return words.map { argument in
       let isPlain = argument.allSatisfy { $0.isLetter || $0.isNumber || "-_./:,=@%+".contains($0) }
       return isPlain && !argument.isEmpty
         ? argument : "'" + argument.replacingOccurrences(of: "'", with: "'\\''") + "'"

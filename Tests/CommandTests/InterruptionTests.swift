@@ -1,0 +1,128 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Runs that are killed, stopped, doubled, or have no room: the output is the old or the new one,
+/// whole. One at a time: they measure how long a run takes.
+@Suite(.serialized) struct InterruptionTests {
+  @Test func aKilledRunLeavesTheOldOrTheNewOutput() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 4_000, in: folder)
+    try Shell.python(Self.kills, [Tranche.binary.path, folder.url.path])
+  }
+
+  @Test func signalsEndARunWithoutAnOutput() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 200_000, in: folder)
+    try Shell.python(Self.signals, [Tranche.binary.path, folder.url.path])
+  }
+
+  @Test func aDiskWithoutRoomKeepsThePreviousOutput() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 4_000, in: folder)
+    try Shell.python(Self.noRoom, [Tranche.binary.path, folder.url.path])
+  }
+
+  private static let common = """
+    import sys, os, time, json, random, hashlib, signal, subprocess, resource
+    binary, folder = sys.argv[1:]
+    os.chdir(folder)
+    def command(day, *more):
+      return [binary, "rescore", "--ledger", "bank/ledger-*.parquet", "--as-of", day, "--out", "out", "--clusters", "4", *more]
+    def whole(day=None):
+      manifest = json.load(open("out/manifest.json"))
+      assert sorted(o["path"] for o in manifest["outputs"]) == sorted(set(os.listdir("out")) - {"manifest.json"})
+      for o in manifest["outputs"]:
+        assert hashlib.sha256(open("out/" + o["path"], "rb").read()).hexdigest() == o["sha256"], o["path"]
+      assert day is None or manifest["as_of"] == day, (manifest["as_of"], day)
+      return manifest["as_of"]
+    def others(): return sorted(set(os.listdir(".")) - {"bank", "out"})
+    def run(arguments, **options): return subprocess.run(arguments, capture_output=True, text=True, **options)
+
+    """
+
+  private static let kills =
+    common + """
+      began = time.time()
+      assert run(command("2025-11-30")).returncode == 0
+      usual = time.time() - began
+      random.seed(1)
+      seen, day = set(), "2025-11-30"
+      for attempt in range(20):
+        other = "2025-12-31" if day == "2025-11-30" else "2025-11-30"
+        p = subprocess.Popen(command(other, "--force"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # All over the run, half of them near its end, where names change.
+        time.sleep(usual * (random.uniform(0, 1) if attempt % 2 else random.uniform(.8, 1.1)))
+        p.send_signal(signal.SIGKILL)
+        finished = p.wait() == 0
+        found = whole()
+        assert found == other or (found == day and not finished), (found, day, finished)
+        seen.add(found == other)
+        day = found
+      assert False in seen, "no run was killed before its end"
+      assert run(command("2025-12-31", "--force")).returncode == 0
+      whole("2025-12-31")
+      assert others() == [], others()
+      """
+
+  private static let signals =
+    common + """
+      def started(day="2025-12-31", *more):
+        p = subprocess.Popen(command(day, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not os.path.exists(".out.lock"):
+          assert p.poll() is None, p.stderr.read()
+          time.sleep(.002)
+        return p
+      for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        p = started()
+        p.send_signal(number)
+        began = time.time()
+        out, err = p.communicate()
+        assert p.returncode == code and time.time() - began < 2, (p.returncode, time.time() - began)
+        assert out == "" and err == "tranche: stopped before the end; nothing was written.\\n", (out, err)
+        assert not os.path.exists("out") and others() == [], others()
+      # A second run on the same folder has to wait; the first one ends well.
+      first = started()
+      first.send_signal(signal.SIGSTOP)
+      second = run(command("2025-11-30"))
+      assert second.returncode == 75 and second.stderr.count("\\n") == 1 and str(first.pid) in second.stderr, second
+      first.send_signal(signal.SIGCONT)
+      first.communicate()
+      assert first.returncode == 0
+      whole("2025-12-31")
+      assert others() == [], others()
+      # A lock whose process is gone is no lock; one of another machine is.
+      host = os.uname().nodename
+      open(".out.lock", "w").write("999999999 " + host + "\\n")
+      assert run(command("2025-11-30", "--force")).returncode == 0
+      whole("2025-11-30")
+      open(".out.lock", "w").write("1 elsewhere\\n")
+      assert run(command("2025-12-31", "--force")).returncode == 75
+      whole("2025-11-30")
+      """
+
+  private static let noRoom =
+    common + """
+      assert run(command("2025-11-30")).returncode == 0
+      def limited():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+      p = run(command("2025-12-31", "--force"), preexec_fn=limited)
+      assert p.returncode == 74 and p.stderr.count("\\n") == 1, p
+      whole("2025-11-30")
+      assert others() == [], others()
+      # A device that is always full.
+      p = run([binary, "fit", "bank/truth.parquet", "--features", "rate,mean_ticket", "--clusters", "2", "--out", "/dev/full"])
+      assert p.returncode == 74 and "/dev/full" in p.stderr and p.stderr.count("\\n") == 1, p
+      # A disk with room for a part, where mounting one is permitted.
+      os.mkdir("disk")
+      if run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", "disk"]).returncode == 0:
+        try:
+          p = run([binary, "rescore", "--ledger", "bank/ledger-*.parquet", "--as-of", "2025-12-31", "--out", "disk/out"])
+          assert p.returncode == 74 and p.stderr.count("\\n") == 1, p
+          assert os.listdir("disk") == [], os.listdir("disk")
+        finally:
+          run(["umount", "disk"])
+      os.rmdir("disk")
+      """
+}
