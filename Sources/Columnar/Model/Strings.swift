@@ -66,3 +66,38 @@ package struct Strings: Sendable {
   /// A Swift string; broken UTF-8 is repaired, for messages and names only.
   package func text(_ row: Int) -> String { String(decoding: self[row], as: UTF8.self) }
 }
+
+extension Strings {
+  /// Calls `body` with every row's bytes; the layout is looked at once.
+  @inline(__always)
+  package func forEach(_ body: (Int, UnsafeBufferPointer<UInt8>) -> Void) {
+    let bytes = bytes.base
+    withExtendedLifetime(self) {
+      switch layout {
+      case .offsets32(let offsets):
+        let offsets = offsets.base
+        for row in 0..<count {
+          let start = Int(offsets[row])
+          body(
+            row,
+            UnsafeBufferPointer(start: bytes + start, count: Int(offsets[row + 1]) - start))
+        }
+      case .offsets64(let offsets):
+        let offsets = offsets.base
+        for row in 0..<count {
+          let start = Int(offsets[row])
+          body(
+            row,
+            UnsafeBufferPointer(start: bytes + start, count: Int(offsets[row + 1]) - start))
+        }
+      case .spans(let spans):
+        let spans = spans.base
+        for row in 0..<count {
+          let span = spans[row]
+          body(
+            row, UnsafeBufferPointer(start: bytes + Int(span.start), count: Int(span.length)))
+        }
+      }
+    }
+  }
+}

@@ -166,11 +166,27 @@ extension Column {
   ) -> ParsedColumn<Target> {
     switch values {
     case .strings(let strings):
-      return withExtendedLifetime(strings) {
-        convertRows(
-          missing: missing, convert: { row throws(ParseError) in try convert(strings[row]) },
-          describe: { ParseFailure.shortened(strings[$0]) })
+      var failures: [ParseFailure] = []
+      let validity = validity
+      let values = Buffer<Target>(count: count) { target in
+        let target = target.baseAddress
+        strings.forEach { row, text in
+          guard let cell = target.map({ $0 + row }) else { return }
+          if let validity, !validity[row] {
+            cell.initialize(to: missing)
+            failures.append(ParseFailure(row: row, text: nil, error: nil))
+            return
+          }
+          do throws(ParseError) {
+            cell.initialize(to: try convert(text))
+          } catch {
+            cell.initialize(to: missing)
+            failures.append(
+              ParseFailure(row: row, text: ParseFailure.shortened(text), error: error))
+          }
+        }
       }
+      return ParsedColumn(values: values, failures: failures)
     case .dictionary(let codes, let entries):
       // Each distinct text is parsed once.
       let parsed = (0..<entries.count).map { entry -> Result<Target, ParseError> in

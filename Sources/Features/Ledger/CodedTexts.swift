@@ -58,41 +58,6 @@ extension Column {
   }
 }
 
-extension Strings {
-  /// Calls `body` with every row's bytes; the layout is looked at once.
-  @inline(__always)
-  func forEach(_ body: (Int, UnsafeBufferPointer<UInt8>) -> Void) {
-    let bytes = bytes.base
-    withExtendedLifetime(self) {
-      switch layout {
-      case .offsets32(let offsets):
-        let offsets = offsets.base
-        for row in 0..<count {
-          let start = Int(offsets[row])
-          body(
-            row,
-            UnsafeBufferPointer(start: bytes + start, count: Int(offsets[row + 1]) - start))
-        }
-      case .offsets64(let offsets):
-        let offsets = offsets.base
-        for row in 0..<count {
-          let start = Int(offsets[row])
-          body(
-            row,
-            UnsafeBufferPointer(start: bytes + start, count: Int(offsets[row + 1]) - start))
-        }
-      case .spans(let spans):
-        let spans = spans.base
-        for row in 0..<count {
-          let span = spans[row]
-          body(
-            row, UnsafeBufferPointer(start: bytes + Int(span.start), count: Int(span.length)))
-        }
-      }
-    }
-  }
-}
-
 extension UnsafeBufferPointer<UInt8> {
   @inline(__always)
   func isEqual(to other: UnsafeBufferPointer<UInt8>) -> Bool {

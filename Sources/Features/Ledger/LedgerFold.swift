@@ -17,9 +17,9 @@ package struct LedgerFold: Sendable {
   package let features: FeatureSelection
   package let workers: Workers
 
-  /// Pieces decoded in one round: enough that threads rarely wait for the slowest one, few enough
+  /// Pieces decoded in one round: enough for every thread, few enough
   /// that two rounds of rows stay small.
-  private var piecesPerRound: Int { max(4, 2 * workers.threads) }
+  private var piecesPerRound: Int { max(2, workers.threads) }
   /// Rows decoded and grouped at once, in a core's cache.
   private static let batchRows = 131_072
 
@@ -130,7 +130,8 @@ package struct LedgerFold: Sendable {
       format: format, positions: positions, schema: source.schema, asOf: asOf,
       partitionBits: partitionBits, amountScale: scale, parse: parse, channels: channels,
       currencies: CurrencyCheck())
-    let pool = RowBlockPool<Amount>(hasText: hasText, hasOrigins: format.duplicates != .keep)
+    let pool = RowBlockPool<Amount>(
+      rows: Self.batchRows, hasText: hasText, hasOrigins: format.duplicates != .keep)
     let partitions = (0..<1 << partitionBits).map { _ in
       PartitionTable<Amount>(layout: StateLayout(channels: 0, words: 0), hasText: hasText)
     }

@@ -167,8 +167,11 @@ final class RowBlockPool<Amount: LedgerAmount>: Sendable {
   private let free = Mutex<[RowBlock<Amount>]>([])
   private let hasText: Bool
   private let hasOrigins: Bool
+  /// Rows of a usual block: a smaller one would have to be replaced when a larger batch comes.
+  private let rows: Int
 
-  init(hasText: Bool, hasOrigins: Bool) {
+  init(rows: Int, hasText: Bool, hasOrigins: Bool) {
+    self.rows = rows
     self.hasText = hasText
     self.hasOrigins = hasOrigins
   }
@@ -176,7 +179,7 @@ final class RowBlockPool<Amount: LedgerAmount>: Sendable {
   func take(rows: Int) -> RowBlock<Amount> {
     let block =
       free.withLock { $0.popLast() }
-      ?? RowBlock(capacity: max(rows, 1), hasText: hasText, hasOrigins: hasOrigins)
+      ?? RowBlock(capacity: max(rows, self.rows), hasText: hasText, hasOrigins: hasOrigins)
     block.reset(count: rows)
     return block
   }

@@ -169,15 +169,21 @@ extension FittedTransforms {
       return withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count) { shaped in
         transform.shape(
           UnsafeBufferPointer(rebasing: column.values[rows]), into: shaped.baseAddress!)
+        // About the first value: a constant's mean is that constant, to the bit, and numbers far
+        // from 0 keep their digits.
+        let (n, pivot) = (Double(rows.count), shaped[0])
         var sum = 0.0
-        for offset in 0..<rows.count { sum += shaped[offset] }
-        let mean = sum / Double(rows.count)
-        var squares = 0.0
+        for offset in 0..<rows.count { sum += shaped[offset] - pivot }
+        let mean = pivot + sum / n
+        var (squares, rest) = (0.0, 0.0)
         for offset in 0..<rows.count {
           let difference = shaped[offset] - mean
           squares += difference * difference
+          rest += difference
         }
-        return Moments(count: Double(rows.count), mean: mean, squares: squares)
+        // What rounding of the mean put in (Chan, Golub, LeVeque 1983).
+        squares = max(0, squares - rest * rest / n)
+        return Moments(count: n, mean: mean, squares: squares)
       }
     }.reduce(Moments(), +)
   }

@@ -14,9 +14,10 @@ final class QuarantineFile {
   private var files: [String] = []
   private var fileCodes: [Int32] = []
   private var places: [Int64] = []
-  private var reasons: [QuarantineReason] = []
+  /// Positions in `QuarantineReason.allCases`.
+  private var reasons: [Int32] = []
   private var values = TextDictionary()
-  private var days: [Int32: Int32] = [:]
+  private var days = DayCodes()
   private var integers: [Int64] = []
   private var textBytes: [UInt8] = []
   private var textOffsets: [Int64] = [0]
@@ -56,18 +57,19 @@ final class QuarantineFile {
     if files.last != rows.file { files.append(rows.file) }
     fileCodes.append(contentsOf: repeatElement(Int32(files.count - 1), count: range.count))
     places.append(contentsOf: rows.places[range])
-    reasons.append(contentsOf: rows.reasons[range])
+    var (reason, code, hasDay) = (QuarantineReason.duplicate, Int32(-1), false)
     for row in range {
+      if code < 0 || rows.reasons[row] != reason {
+        reason = rows.reasons[row]
+        code = Int32(QuarantineReason.allCases.firstIndex(of: reason) ?? 0)
+        hasDay = QuarantinedRows.hasDay(reason)
+      }
+      reasons.append(code)
       let value = rows.values[row]
-      if QuarantinedRows.hasDay(rows.reasons[row]) {
-        if let code = days[value] {
-          values.codes.append(code)
-        } else {
-          values.append(CivilDate(daysSinceEpoch: Int(value)).description)
-          days[value] = values.codes.last
-        }
+      if hasDay {
+        values.codes.append(days.code(of: value, in: &values))
       } else if value >= 0 {
-        values.append(rows.texts[Int(value)])
+        values.codes.append(values.code(of: rows.texts[Int(value)]))
       } else {
         values.codes.append(-1)
       }
@@ -86,14 +88,13 @@ final class QuarantineFile {
     guard !places.isEmpty else { return }
     let columns = QuarantineReason.allCases.map { format.column(of: $0) }
     let columnNames = TextDictionary(entries: columns)
-    let reasonCodes = reasons.map { Self.position[$0]! }
     try sink.write([
       Column(.dictionary(codes: Buffer(fileCodes), Strings(files))),
       Column(.int64(Buffer(places))),
       Column(
         .dictionary(
-          codes: Buffer(reasonCodes), Strings(QuarantineReason.allCases.map(\.rawValue)))),
-      columnNames.column(reasonCodes.map { columnNames.codes[Int($0)] }),
+          codes: Buffer(reasons), Strings(QuarantineReason.allCases.map(\.rawValue)))),
+      columnNames.column(reasons.map { columnNames.codes[Int($0)] }),
       values.column(values.codes),
       ids,
     ])
@@ -103,17 +104,15 @@ final class QuarantineFile {
     places.removeAll(keepingCapacity: true)
     reasons.removeAll(keepingCapacity: true)
     values = TextDictionary()
-    days.removeAll(keepingCapacity: true)
+    days = DayCodes()
     integers.removeAll(keepingCapacity: true)
     textBytes.removeAll(keepingCapacity: true)
     textOffsets = [0]
   }
 
-  private static let position = Dictionary(
-    uniqueKeysWithValues: QuarantineReason.allCases.enumerated().map { ($1, Int32($0)) })
-
   private var ids: Column {
-    let validity = Validity(present: reasons.map(QuarantinedRows.hasID))
+    let hasID = QuarantineReason.allCases.map(QuarantinedRows.hasID)
+    let validity = Validity(present: reasons.map { hasID[Int($0)] })
     if hasText {
       return Column(
         .strings(Strings(layout: .offsets64(Buffer(textOffsets)), bytes: Buffer(textBytes))),
@@ -130,20 +129,15 @@ private struct TextDictionary {
   var codes: [Int32] = []
 
   init(entries: [String?] = []) {
-    for entry in entries {
-      if let entry { append(entry) } else { codes.append(-1) }
-    }
+    for entry in entries { codes.append(entry.map { code(of: $0) } ?? -1) }
   }
 
-  mutating func append(_ text: String) {
-    if let code = known[text] {
-      codes.append(code)
-      return
-    }
+  mutating func code(of text: String) -> Int32 {
+    if let code = known[text] { return code }
     let code = Int32(entries.count)
     entries.append(text)
     known[text] = code
-    codes.append(code)
+    return code
   }
 
   func column(_ codes: [Int32]) -> Column {
@@ -152,5 +146,24 @@ private struct TextDictionary {
       .dictionary(
         codes: Buffer(codes.map { max(0, $0) }), Strings(entries.isEmpty ? [""] : entries)),
       validity: Validity(present: codes.map { $0 >= 0 }))
+  }
+}
+
+/// Codes of days' texts; days near the first one met, which are nearly all, cost a look at an array.
+private struct DayCodes {
+  private var first: Int?
+  private var near = [Int32](repeating: -1, count: 8_192)
+
+  mutating func code(of day: Int32, in texts: inout TextDictionary) -> Int32 {
+    let start = first ?? Int(day) - near.count / 2
+    first = start
+    let slot = Int(day) - start
+    guard near.indices.contains(slot) else { return texts.code(of: Self.text(day)) }
+    if near[slot] < 0 { near[slot] = texts.code(of: Self.text(day)) }
+    return near[slot]
+  }
+
+  private static func text(_ day: Int32) -> String {
+    CivilDate(daysSinceEpoch: Int(day)).description
   }
 }
