@@ -181,8 +181,10 @@ extension FittedTransforms {
           squares += difference * difference
           rest += difference
         }
-        // What rounding of the mean put in (Chan, Golub, LeVeque 1983).
-        squares = max(0, squares - rest * rest / n)
+        // What rounding of the mean put in (Chan, Golub, LeVeque 1983). An overflow stays one: it
+        // must not pass for a spread of 0.
+        squares -= rest * rest / n
+        if squares < 0 { squares = 0 }
         return Moments(count: n, mean: mean, squares: squares)
       }
     }.reduce(Moments(), +)
