@@ -78,7 +78,8 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
         last = max(last, values[row])
       }
       // Rows that failed hold day 0, which would make the window look wide.
-      if rows > 0, parsed.failures.isEmpty, last <= asOf, Int(first) >= Int(asOf) - Int(Self.oldestAge) {
+      let earliest = Int(asOf) - Int(Self.oldestAge)
+      if rows > 0, parsed.failures.isEmpty, last <= asOf, Int(first) >= earliest {
         // The whole batch lies in the window.
         for row in 0..<rows { ages[row] = asOf &- values[row] }
         return asOf - first
