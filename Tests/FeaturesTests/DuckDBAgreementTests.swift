@@ -101,13 +101,13 @@ import Testing
       import duckdb, sys
       ledger, quarantine, as_of = sys.argv[1:]
       c = duckdb.connect()
-      print(c.sql(f"select count(*) from read_parquet('{ledger}')").fetchone()[0] > 1000000)
+      print(c.execute(f"select count(*) from read_parquet('{ledger}')").fetchone()[0] > 1000000)
       # Every late row is set aside, once, with its file, row, day and customer.
-      c.sql(f'''create view late as select filename, file_row_number + 1 as row, customer_id, date
+      c.execute(f'''create view late as select filename, file_row_number + 1 as row, customer_id, date
         from read_parquet('{ledger}', filename = true, file_row_number = true) where date > date '{as_of}' ''')
-      c.sql(f"create view aside as select * from read_parquet('{quarantine}')")
-      print(c.sql("select count(*) > 10000 from late").fetchone()[0])
-      print(c.sql('''select count(*) from (
+      c.execute(f"create view aside as select * from read_parquet('{quarantine}')")
+      print(c.execute("select count(*) > 10000 from late").fetchone()[0])
+      print(c.execute('''select count(*) from (
         (select filename, row, customer_id, date::varchar, 'future_date', 'date' from late
          except all select file, row, customer_id, value, reason, "column" from aside)
         union all

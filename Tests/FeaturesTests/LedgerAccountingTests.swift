@@ -59,7 +59,7 @@ import Testing
         row(10, .unreadableAmount, "amount", "ten", "9", file: path),
         // Texts for "not a number" mark missing values in CSV.
         row(11, .missingAmount, "amount", nil, "9", file: path),
-        row(12, .unreadableAmount, "amount", "inf", "9", file: path),
+        row(12, .notFiniteAmount, "amount", "inf", "9", file: path),
         row(13, .unreadableAmount, "amount", "1.23456", "9", file: path),
         row(14, .wrongFieldCount, nil, values[11], nil, file: path),
         row(15, .wrongFieldCount, nil, values[12], nil, file: path),

@@ -55,7 +55,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
         failure.isMissing
         ? .missingAmount : failure.isNotFinite ? .notFiniteAmount : .unreadableAmount
     }
-    block.oldest = markAges(days.values, scratch)
+    block.oldest = markAges(days, scratch)
     markTypes(batch, scratch)
     try markRefunds(amounts, batch, scratch)
     let values = try convertCurrencies(amounts?.values, batch, scratch)
@@ -65,9 +65,10 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
   }
 
   /// Ages, and the rows outside the window. Returns an age that no kept row exceeds.
-  private func markAges(_ days: Buffer<Int32>, _ scratch: DecodingScratch) -> Int32 {
+  private func markAges(_ parsed: ParsedColumn<Int32>, _ scratch: DecodingScratch) -> Int32 {
     let verdicts = scratch.verdicts
     let ages = scratch.ages
+    let days = parsed.values
     let rows = days.count
     let values = days.base
     return withExtendedLifetime(days) {
@@ -76,7 +77,9 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
         first = min(first, values[row])
         last = max(last, values[row])
       }
-      if rows > 0, last <= asOf, Int(first) >= Int(asOf) - Int(Self.oldestAge) {
+      // Rows that failed hold day 0, which would make the window look wide.
+      let earliest = Int(asOf) - Int(Self.oldestAge)
+      if rows > 0, parsed.failures.isEmpty, last <= asOf, Int(first) >= earliest {
         // The whole batch lies in the window.
         for row in 0..<rows { ages[row] = asOf &- values[row] }
         return asOf - first
