@@ -105,7 +105,7 @@ extension FittedTransforms {
     if configuration.winsorize > 0 {
       // In small bases a thousandth is less than one value: the bounds then lie between the second
       // and the third from each end, so that no single extreme is a segment of its own.
-      let share = max(configuration.winsorize, column.count >= 10 ? 1.5 / Double(column.count) : 0)
+      let share = max(configuration.winsorize, column.count >= 100 ? 1.5 / Double(column.count) : 0)
       let bounds = try quantiles(
         column, [share, 1 - share], anyInfinite: missing > 0,
         workers)
