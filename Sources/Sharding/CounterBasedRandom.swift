@@ -8,7 +8,9 @@ package struct CounterBasedRandom: Sendable {
     let salt: UInt64
     package init(_ name: StaticString) {
       // FNV-1a over the name: stable across builds, unlike `Hasher`.
-      salt = name.withUTF8Buffer { $0.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 } }
+      salt = name.withUTF8Buffer {
+        $0.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+      }
     }
   }
 

@@ -10,7 +10,11 @@ public enum BuildInfo {
     [
       ("tranche", version), ("swift", swiftVersion),
       ("arrow", ArrowLibrary.version),
-      ("openblas", String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")),
+      (
+        "openblas",
+        String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(
+          separator: " ")
+      ),
       ("openblas_core", String(cString: openblas_get_corename())),
       ("kernels", KernelSet.supported.map(\.name).joined(separator: " ")),
     ]

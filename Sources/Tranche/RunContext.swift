@@ -9,7 +9,9 @@ public struct RunProgress: Sendable {
   public var unit: String
   public var note: String?
 
-  package init(_ stage: String, done: Int = 0, total: Int? = nil, unit: String = "rows", note: String? = nil) {
+  package init(
+    _ stage: String, done: Int = 0, total: Int? = nil, unit: String = "rows", note: String? = nil
+  ) {
     self.stage = stage
     self.done = done
     self.total = total

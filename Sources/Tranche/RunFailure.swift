@@ -98,7 +98,8 @@ extension RunFailure {
     case let error as ConfigurationError: self.init(error)
     case let error as ReportError: self.init(.usage, error.description)
     case SyntheticBankError.outOfRange(let field, let value, let allowed):
-      self.init(.usage, "\(field) of a synthetic bank: \(value) is impossible", hint: "give \(allowed)")
+      self.init(
+        .usage, "\(field) of a synthetic bank: \(value) is impossible", hint: "give \(allowed)")
     case let error as SyntheticBankError: self.init(.usage, error.description)
     case let error as Cancelled:
       self.init(

@@ -49,7 +49,9 @@ enum ProgressMode: String, ExpressibleByArgument, CaseIterable {
 
 /// How text files are read; every command with an INPUT takes these.
 struct ReadingOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Between fields: a character, tab or whitespace (default: found).", valueName: "char"))
+  @Option(
+    help: ArgumentHelp(
+      "Between fields: a character, tab or whitespace (default: found).", valueName: "char"))
   var delimiter: String?
 
   @Flag(help: "The first line of text files is data.")
@@ -58,7 +60,9 @@ struct ReadingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Column names of files without a header.", valueName: "a,b,…"))
   var columnNames: String?
 
-  @Option(help: ArgumentHelp("Encoding of text files, such as windows-1254 (default: UTF-8).", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "Encoding of text files, such as windows-1254 (default: UTF-8).", valueName: "name"))
   var encoding: String?
 
   func apply(to configuration: inout Configuration) {

@@ -22,7 +22,8 @@ enum Execution {
       }
       guard fflush(nil) == 0 else {
         throw RunFailure(
-          .io, "the result cannot be written to standard output: \(String(cString: strerror(errno)))",
+          .io,
+          "the result cannot be written to standard output: \(String(cString: strerror(errno)))",
           hint: "check where it goes")
       }
     } catch {
@@ -63,5 +64,7 @@ private struct FailureReport: Encodable {
 
 enum StandardError {
   /// Nothing to do when stderr is closed.
-  static func write(_ text: String) { try? FileHandle.standardError.write(contentsOf: Data(text.utf8)) }
+  static func write(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+  }
 }

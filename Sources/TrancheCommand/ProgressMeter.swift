@@ -44,12 +44,14 @@ final class ProgressMeter {
 
   private func describe(_ progress: RunProgress, elapsed: Duration) -> String {
     var parts = [progress.stage.padding(toLength: 12, withPad: " ", startingAt: 0)]
-    let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
+    let seconds =
+      Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
     if let total = progress.total, total > 0 {
       let share = min(1, Double(progress.done) / Double(total))
       let filled = Int(share * 24)
       parts.append(
-        "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 24 - filled) + "]")
+        "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: 24 - filled)
+          + "]")
       parts.append("\(Int(share * 100)) %")
       if share > 0.02, seconds > 0.5 {
         parts.append("\(Int((seconds / share - seconds).rounded(.up))) s left")

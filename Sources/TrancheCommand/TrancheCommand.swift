@@ -5,7 +5,8 @@ import Tranche
 struct TrancheCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tranche",
-    abstract: "Rescores a whole customer base: transactions in; segments, value, tiers and a report out.",
+    abstract:
+      "Rescores a whole customer base: transactions in; segments, value, tiers and a report out.",
     discussion: """
       Examples:
         tranche generate --customers 100000 --months 12 --out bank

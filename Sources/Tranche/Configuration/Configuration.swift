@@ -69,7 +69,9 @@ public struct Configuration: Sendable {
     }
   }
 
-  package func isDefault(_ path: String) -> Bool { values[path].map { $0.origin == .fallback } ?? true }
+  package func isDefault(_ path: String) -> Bool {
+    values[path].map { $0.origin == .fallback } ?? true
+  }
 
   // MARK: - Typed access
 
@@ -148,7 +150,8 @@ public struct Configuration: Sendable {
         if tables.contains(path) {
           guard let entries = content[name]?.table else {
             throw RunFailure(
-              .configuration, "\(path) must be a table", hint: "write [\(path)] and a line an entry",
+              .configuration, "\(path) must be a table",
+              hint: "write [\(path)] and a line an entry",
               file: file)
           }
           var pairs: [String: String] = [:]
@@ -243,7 +246,8 @@ public struct Configuration: Sendable {
 
   private func unknown(_ path: String, _ file: String) -> RunFailure {
     let known = ConfigurationKey.all.map(\.path)
-    let candidates = path.contains(".") ? known : Set(known.map { String($0.prefix { $0 != "." }) }).sorted()
+    let candidates =
+      path.contains(".") ? known : Set(known.map { String($0.prefix { $0 != "." }) }).sorted()
     let nearest = NearestName.of(path, among: candidates)
     return RunFailure(
       .configuration, "there is no setting \(path)",

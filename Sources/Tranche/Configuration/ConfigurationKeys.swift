@@ -54,15 +54,18 @@ package struct ConfigurationKey: Sendable {
     ConfigurationKey("ledger.customer_id", .text, .text("customer_id"), "column of the customer"),
     ConfigurationKey("ledger.date", .text, .text("date"), "column of the day"),
     ConfigurationKey("ledger.amount", .text, .text("amount"), "column of the money"),
-    ConfigurationKey("ledger.channel", .text, .text("channel"), "column of the channel, if there is one"),
-    ConfigurationKey("ledger.currency", .text, .text("currency"), "column of the currency, if there is one"),
+    ConfigurationKey(
+      "ledger.channel", .text, .text("channel"), "column of the channel, if there is one"),
+    ConfigurationKey(
+      "ledger.currency", .text, .text("currency"), "column of the currency, if there is one"),
     ConfigurationKey("ledger.type", .text, .text("type"), "column of the transaction type"),
     ConfigurationKey("ledger.transaction_id", .text, nil, "column that names one transaction"),
     ConfigurationKey(
       "ledger.date_format", .text, nil,
       "such as yyyy-mm-dd, yyyymmdd, dd.mm.yyyy, epoch-s, epoch-ms; ISO 8601 when absent"),
     ConfigurationKey(
-      "ledger.decimal_mark", .choice([".", ","]), nil, "of text amounts; needed where 1.234 is ambiguous"),
+      "ledger.decimal_mark", .choice([".", ","]), nil,
+      "of text amounts; needed where 1.234 is ambiguous"),
     ConfigurationKey(
       "ledger.amount_scale", .integer, nil,
       "decimals of text amounts (default 4), or of whole-number minor units (default 0)"),
@@ -80,7 +83,8 @@ package struct ConfigurationKey: Sendable {
   private static let customers: [ConfigurationKey] = [
     ConfigurationKey(
       "customers.customer_id", .text, .text("customer_id"), "column of the customer in --customers"),
-    ConfigurationKey("customers.age", .text, .text("age"), "column of the age in years, if there is one"),
+    ConfigurationKey(
+      "customers.age", .text, .text("age"), "column of the age in years, if there is one"),
     ConfigurationKey(
       "customers.duplicates", .choice(["error", "first", "last"]), .text("error"),
       "which row counts when a customer has several"),
@@ -116,12 +120,14 @@ package struct ConfigurationKey: Sendable {
     ConfigurationKey("tiers.mid", .number, .number(0.3), "share of customers in the mid tier"),
     ConfigurationKey("offers.default", .text, nil, "offer of segments without one of their own"),
     ConfigurationKey("offers.segments", .table, nil, "offer by segment id or name"),
-    ConfigurationKey("matching.minimum_jaccard", .number, .number(0.3), "overlap that keeps a segment's id"),
+    ConfigurationKey(
+      "matching.minimum_jaccard", .number, .number(0.3), "overlap that keeps a segment's id"),
   ]
 
   private static let page: [ConfigurationKey] = [
     ConfigurationKey(
-      "report.ids", .choice(["raw", "pseudonym", "none"]), .text("raw"), "customer ids in the report"),
+      "report.ids", .choice(["raw", "pseudonym", "none"]), .text("raw"),
+      "customer ids in the report"),
     ConfigurationKey("report.id_key_file", .text, nil, "key file of the pseudonyms"),
     ConfigurationKey(
       "report.age", .choice(["exact", "band", "none"]), .text("exact"), "ages in the report"),
@@ -147,7 +153,8 @@ package enum ConfigurationValue: Sendable, Equatable, CustomStringConvertible {
     case .flag(let flag): "\(flag)"
     case .list(let items): "[" + items.map { "\"\($0)\"" }.joined(separator: ", ") + "]"
     case .table(let entries):
-      "{ " + entries.sorted { $0.key < $1.key }.map { "\"\($0)\" = \"\($1)\"" }
+      "{ "
+        + entries.sorted { $0.key < $1.key }.map { "\"\($0)\" = \"\($1)\"" }
         .joined(separator: ", ") + " }"
     }
   }

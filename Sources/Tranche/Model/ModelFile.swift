@@ -41,7 +41,8 @@ package struct ModelFile: Sendable, Codable, Equatable {
   }
 
   package init(
-    transforms: FittedTransforms, centers: [Double], centroids: [[Double]], segments: [Segment], inertia: Double,
+    transforms: FittedTransforms, centers: [Double], centroids: [[Double]], segments: [Segment],
+    inertia: Double,
     seed: UInt64, dropped: [String], scale: String, scoring: ScoringModel? = nil
   ) {
     features = transforms.features
@@ -151,6 +152,7 @@ package struct ModelFile: Sendable, Codable, Equatable {
 extension Digest {
   var hex: String {
     let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    return String(
+      decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 }

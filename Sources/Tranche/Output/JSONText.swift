@@ -6,7 +6,9 @@ package enum JSONText {
   package static func encode(_ value: some Encodable, pretty: Bool = true) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting =
-      pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+      pretty
+      ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+      : [.sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     // JSON has no such numbers; a reader sees the words.
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -29,7 +31,8 @@ package enum JSONText {
       return try decoder.decode(type, from: data)
     } catch DecodingError.keyNotFound(let key, _) {
       throw RunFailure(.badData, "has no entry \"\(key.stringValue)\"", hint: Self.hint, file: file)
-    } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
+    } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context)
+    {
       let path = context.codingPath.map(\.stringValue).joined(separator: ".")
       throw RunFailure(.badData, "has an unexpected value at \(path)", hint: Self.hint, file: file)
     } catch {

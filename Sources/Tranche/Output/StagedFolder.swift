@@ -231,7 +231,8 @@ private enum Durable {
       @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
     guard let symbol = dlsym(nil, "renameat2") else { return false }
     let exchangeNames: UInt32 = 2  // RENAME_EXCHANGE
-    return unsafeBitCast(symbol, to: Rename.self)(AT_FDCWD, one, AT_FDCWD, other, exchangeNames) == 0
+    return unsafeBitCast(symbol, to: Rename.self)(AT_FDCWD, one, AT_FDCWD, other, exchangeNames)
+      == 0
   }
 
   static func isDevice(_ path: String) -> Bool {
@@ -253,7 +254,8 @@ private enum Durable {
     try data.withUnsafeBytes { bytes in
       var written = 0
       while written < bytes.count {
-        let count = Foundation.write(descriptor, bytes.baseAddress! + written, bytes.count - written)
+        let count = Foundation.write(
+          descriptor, bytes.baseAddress! + written, bytes.count - written)
         guard count > 0 else { throw failure("cannot be written", path) }
         written += count
       }

@@ -9,7 +9,9 @@ package struct Stopwatch: Sendable {
   package init() {}
 
   /// Runs a stage and remembers how long it took; a stage run twice adds up.
-  package mutating func measure<Result>(_ name: String, _ work: () throws -> Result) rethrows -> Result {
+  package mutating func measure<Result>(_ name: String, _ work: () throws -> Result) rethrows
+    -> Result
+  {
     let began = ContinuousClock.now
     defer { add(name, (ContinuousClock.now - began).seconds) }
     return try work()

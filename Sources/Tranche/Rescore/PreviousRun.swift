@@ -17,7 +17,8 @@ struct PreviousRun {
   ///
   /// - Returns: Nil with a warning when the folder is there but its content is of no use: a run
   ///   without its history is still a run.
-  static func read(_ path: String, workers: Workers) throws -> (run: PreviousRun?, warning: String?) {
+  static func read(_ path: String, workers: Workers) throws -> (run: PreviousRun?, warning: String?)
+  {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
     else {
@@ -107,7 +108,8 @@ struct SegmentsFile: Codable {
   }
 
   var profile: BaseProfile {
-    BaseProfile(customers: customers, featureNames: featureNames, features: base, segments: segments)
+    BaseProfile(
+      customers: customers, featureNames: featureNames, features: base, segments: segments)
   }
 
   // snake_case conversion would turn runID into run_i_d.

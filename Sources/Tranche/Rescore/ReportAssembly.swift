@@ -24,7 +24,8 @@ struct ReportAssembly {
   let workers: Workers
 
   func render() throws -> [UInt8] {
-    try HTMLReport.render(try content(), options: try ReportSettings.options(configuration), workers: workers)
+    try HTMLReport.render(
+      try content(), options: try ReportSettings.options(configuration), workers: workers)
   }
 
   private func content() throws -> ReportContent {
@@ -109,13 +110,15 @@ enum ReportSettings {
           "report.ids", "is pseudonym without a key", hint: "name a key file in report.id_key_file")
       }
       guard let key = FileManager.default.contents(atPath: path) else {
-        throw RunFailure(.noInput, "the key file cannot be read", hint: "check report.id_key_file", file: path)
+        throw RunFailure(
+          .noInput, "the key file cannot be read", hint: "check report.id_key_file", file: path)
       }
       identifiers = .pseudonym(try PseudonymKey([UInt8](key)))
     default: identifiers = .raw
     }
     return try ReportOptions(
-      language: Reporting.Language(rawValue: configuration.text("report.language") ?? "en") ?? .english,
+      language: Reporting.Language(rawValue: configuration.text("report.language") ?? "en")
+        ?? .english,
       identifiers: identifiers,
       ages: ReportOptions.Ages(rawValue: configuration.text("report.age") ?? "exact") ?? .exact,
       scatterPoints: configuration.integer("report.points") ?? 50_000,

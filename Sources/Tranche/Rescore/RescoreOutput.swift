@@ -66,7 +66,8 @@ struct RescoreOutput {
       out: run.out, runID: run.runID, asOf: run.asOf, customers: rows, rows: RowCounts(counts),
       k: profile.segments.count,
       segments: profile.segments.map {
-        RescoreRun.Result.Segment(id: $0.id, name: $0.name, size: $0.size, share: $0.shareOfCustomers)
+        RescoreRun.Result.Segment(
+          id: $0.id, name: $0.name, size: $0.size, share: $0.shareOfCustomers)
       },
       iterations: scored.iterations, converged: scored.converged, inertia: scored.inertia,
       kernel: scored.kernel, modelChecksum: try scored.model.checksum(),
@@ -111,7 +112,9 @@ struct RescoreOutput {
       let offers = profile.segments.map(\.offer)
       let labels = scored.labels
       let codes = Buffer<Int32>(count: labels.count) { target in
-        for row in 0..<labels.count { target[row] = offers[Int(labels[row])] == nil ? -1 : labels[row] }
+        for row in 0..<labels.count {
+          target[row] = offers[Int(labels[row])] == nil ? -1 : labels[row]
+        }
       }
       return .category(name, codes, offers.map { $0 ?? "" })
     case .previousSegmentID:

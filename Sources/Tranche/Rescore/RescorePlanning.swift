@@ -53,14 +53,17 @@ extension RescoreRun {
       workers: workers, quarantinePath: nil
     ).open()
     let read = try LedgerFold(
-      format: try configuration.ledgerFormat(), asOf: day, features: plan.selection, workers: workers
+      format: try configuration.ledgerFormat(), asOf: day, features: plan.selection,
+      workers: workers
     ).columnsRead(of: source)
     let rows = source.rowCount.map { Int($0) }
     // Measured: about 12 million rows a second and thread; 0.5 KB a customer with all features.
     let customers = rows.map { $0 / 16 + 1 }
     let memory = customers.map { 150_000_000 + $0 * (120 + 12 * plan.selection.features.count) }
     let seconds = rows.map { 0.5 + Double($0) / 12e6 / Double(workers.threads) }
-    var writes = ["scores.parquet", "model.json", "segments.json", "quality.json", "quarantine.parquet"]
+    var writes = [
+      "scores.parquet", "model.json", "segments.json", "quality.json", "quarantine.parquet",
+    ]
     if previous != nil { writes.append("migration.json") }
     if writesReport { writes.append("report.html") }
     writes.append("manifest.json")
@@ -75,7 +78,8 @@ extension RescoreRun {
         "folds \(names.joined(separator: ", ")) in one pass on \(workers.threads) threads",
         memory.map { String(format: "needs about %.1f GiB", Double($0) / 1_073_741_824) }
           ?? "the memory depends on the number of customers",
-        seconds.map { String(format: "takes about %.0f s", max(1, $0)) } ?? "the time depends on the rows",
+        seconds.map { String(format: "takes about %.0f s", max(1, $0)) }
+          ?? "the time depends on the rows",
         "writes \(writes.joined(separator: ", ")) to \(out)",
         "nothing was written",
       ])

@@ -85,9 +85,12 @@ public struct RescoreRun: Sendable {
       refit || frozen == nil
       ? features ?? frozen?.features.map(\.name) ?? configuration.list("clustering.features") ?? []
       : frozen!.features.map(\.name)
-    if let features, !refit, frozen != nil, features.map(FeatureName.canonical) != clusteringFeatures {
+    if let features, !refit, frozen != nil,
+      features.map(FeatureName.canonical) != clusteringFeatures
+    {
       throw RunFailure(
-        .usage, "--features differ from those of the model (\(clusteringFeatures.joined(separator: ", ")))",
+        .usage,
+        "--features differ from those of the model (\(clusteringFeatures.joined(separator: ", ")))",
         hint: "leave --features out, or add --refit")
     }
     if let clusters, let frozen, !refit, Int(clusters) != frozen.centroids.count {
@@ -155,7 +158,8 @@ struct RescoreOffers {
         entries: entries.map { Offers.Entry(segment: $0.key, offer: $0.value) },
         defaultOffer: configuration.text("offers.default"))
     } catch {
-      throw configuration.refuse("offers.segments", "is not usable: \(error.description)", hint: "see README")
+      throw configuration.refuse(
+        "offers.segments", "is not usable: \(error.description)", hint: "see README")
     }
   }
 }

@@ -105,7 +105,8 @@ struct RescorePlan: Sendable {
     }
     let parsed = FeatureSelection.parse(clustering)
     if let name = parsed.unknown.first { throw UnknownFeature.failure(name, flag: "--features") }
-    var needed = parsed.selection.features + scores.flatMap(\.features).sorted { $0.rawValue < $1.rawValue }
+    var needed =
+      parsed.selection.features + scores.flatMap(\.features).sorted { $0.rawValue < $1.rawValue }
     // Shares of money and the first ids of segments.
     needed.append(.monetary)
     for feature in needed where !selection.features.contains(feature) {

@@ -214,7 +214,8 @@ struct Scoring {
     if wanted.contains(where: \.isRFM) {
       let (recency, frequency, monetary) =
         (column(.recencyDays), column(.frequency), column(.monetary))
-      let rfm = try base.model.scoring?.rfm
+      let rfm =
+        try base.model.scoring?.rfm
         ?? RFM(
           fittingRecency: recency, frequency: frequency, monetary: monetary,
           table: .standard(language), workers: workers)

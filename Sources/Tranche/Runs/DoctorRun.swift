@@ -48,7 +48,8 @@ public struct DoctorRun: Sendable {
     }
     return Result.Check(
       name: "disk", ok: writable && free > 1e9,
-      finding: String(format: "%.1f GB free, %@", free / 1e9, writable ? "writable" : "not writable"))
+      finding: String(
+        format: "%.1f GB free, %@", free / 1e9, writable ? "writable" : "not writable"))
   }
 
   /// Some builds of OpenBLAS compute wrong products on processors newer than they are.
@@ -65,7 +66,9 @@ public struct DoctorRun: Sendable {
         Int32(n), 0, &c, Int32(n))
       for row in stride(from: 0, to: m, by: 7) {
         for column in stride(from: 0, to: n, by: 11) {
-          let exact = (0..<k).reduce(0.0) { $0 + Double(a[row * k + $1]) * Double(b[$1 * n + column]) }
+          let exact = (0..<k).reduce(0.0) {
+            $0 + Double(a[row * k + $1]) * Double(b[$1 * n + column])
+          }
           worst = max(worst, abs(Double(c[row * n + column]) - exact))
         }
       }
@@ -87,6 +90,7 @@ public struct DoctorRun: Sendable {
     // Nothing of ours asks the locale; a C library that did would write 0,5.
     let half = String(format: "%.1f", 0.5)
     return Result.Check(
-      name: "locale", ok: half == "0.5", finding: half == "0.5" ? "numbers are written 0.5" : "numbers are written \(half)")
+      name: "locale", ok: half == "0.5",
+      finding: half == "0.5" ? "numbers are written 0.5" : "numbers are written \(half)")
   }
 }

@@ -67,7 +67,9 @@ public struct FitRun: Sendable {
     }
     let settings = try samples.configuration(
       configuration, scaling: "standard", missing: "reject", winsorize: 0)
-    if let labels, URL(fileURLWithPath: labels).standardized == URL(fileURLWithPath: out).standardized {
+    if let labels,
+      URL(fileURLWithPath: labels).standardized == URL(fileURLWithPath: out).standardized
+    {
       throw RunFailure(.usage, "--out and --labels name one file", hint: "give them two names")
     }
     let modelFile = try StagedFile(target: out, force: force)
@@ -157,7 +159,8 @@ struct ClusteringSettings: Sendable {
       let limit = maxIterations
       if algorithm == "mini-batch" {
         let result = try MiniBatchKMeans.fit(
-          samples.matrix, weights: weights, configuration: MiniBatchConfiguration(
+          samples.matrix, weights: weights,
+          configuration: MiniBatchConfiguration(
             clusterCount: clusters, initialization: start, seed: seed,
             kernel: kernel == "auto" ? nil : kernel),
           workers: workers)
@@ -187,7 +190,8 @@ struct ClusteringSettings: Sendable {
       fewer.clusters = largest
       let fit = try fewer.fit(
         samples, weights: weights, configuration: configuration, workers: workers, context)
-      let warning = "\(clusters) clusters were asked for, \(largest) different rows allow \(largest)"
+      let warning =
+        "\(clusters) clusters were asked for, \(largest) different rows allow \(largest)"
       return (fit.result, fit.algorithm, [warning] + fit.warnings)
     }
   }

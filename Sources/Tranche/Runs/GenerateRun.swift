@@ -84,7 +84,8 @@ public struct GenerateRun: Sendable {
     for start in stride(from: 0, to: customers, by: Self.customersAtOnce) {
       let range = start..<min(start + Self.customersAtOnce, customers)
       let batch = try watch.measure("generate") { try make(range) }
-      let target = try sink ?? TableSink(path: folder.path(name), schema: batch.schema, options: options)
+      let target =
+        try sink ?? TableSink(path: folder.path(name), schema: batch.schema, options: options)
       sink = target
       try watch.measure("write") { try target.write(batch.columns) }
       rows += batch.rows

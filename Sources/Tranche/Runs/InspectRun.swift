@@ -34,9 +34,15 @@ public struct InspectRun: Sendable {
     for column in inspection.columns {
       var line = "  \(column.name): \(column.unreadable ?? column.type)"
       if let content = column.content { line += ", \(content)" }
-      if column.missingShare > 0 { line += String(format: ", %.1f %% missing", column.missingShare * 100) }
-      if !column.dateFormats.isEmpty { line += ", dates as " + column.dateFormats.joined(separator: " or ") }
-      if !column.examples.isEmpty { line += " (" + column.examples.prefix(3).joined(separator: ", ") + ")" }
+      if column.missingShare > 0 {
+        line += String(format: ", %.1f %% missing", column.missingShare * 100)
+      }
+      if !column.dateFormats.isEmpty {
+        line += ", dates as " + column.dateFormats.joined(separator: " or ")
+      }
+      if !column.examples.isEmpty {
+        line += " (" + column.examples.prefix(3).joined(separator: ", ") + ")"
+      }
       lines.append(line)
     }
     if !inspection.configuration.isEmpty {

@@ -51,9 +51,11 @@ public struct ReportRun: Sendable {
     let target = out ?? url.appendingPathComponent("report.html").path
     let file = try StagedFile(target: target, force: force || out == nil)
     let run = try watch.measure("read") { try FinishedRun(url, workers: workers) }
-    let ages = try customers.isEmpty
+    let ages =
+      try customers.isEmpty
       ? nil
-      : CustomerFile.read(customers, for: run.scored.table.ids, configuration, workers: workers).ages
+      : CustomerFile.read(customers, for: run.scored.table.ids, configuration, workers: workers)
+        .ages
     let page = try watch.measure("report") {
       try ReportAssembly(
         runID: run.manifest.runId, asOf: run.manifest.asOf, command: run.manifest.command,
@@ -96,7 +98,8 @@ struct FinishedRun {
     let profile = try read(SegmentsFile.self, "segments.json").profile
     let model = try ModelFile.read(folder.appendingPathComponent("model.json").path)
     let migrationPath = folder.appendingPathComponent("migration.json").path
-    let migration = try FileManager.default.fileExists(atPath: migrationPath)
+    let migration =
+      try FileManager.default.fileExists(atPath: migrationPath)
       ? read(MigrationFile.self, "migration.json").migration : nil
     counts = RowCounts(quality)
     quarantined = Dictionary(
@@ -110,8 +113,10 @@ struct FinishedRun {
 
     let scores = folder.appendingPathComponent("scores.parquet").path
     let source = try Sources.open([scores])
-    let wanted = ["segment", "frequency", "average_amount", "monetary", "r_score", "f_score", "m_score"]
-      .filter { source.schema.index(of: $0) != nil }
+    let wanted = [
+      "segment", "frequency", "average_amount", "monetary", "r_score", "f_score", "m_score",
+    ]
+    .filter { source.schema.index(of: $0) != nil }
     guard wanted.contains("segment") else {
       throw RunFailure(
         .badData, "has no column \"segment\"", hint: "rescore with all columns", file: scores)

@@ -22,11 +22,16 @@ public struct SampleOptions: Sendable {
   public init(features: [String]) { self.features = features }
 
   /// - Parameter fallback: Scaling when neither flag nor configuration names one.
-  func configuration(_ settings: Configuration, scaling fallback: String, missing fallbackMissing: String, winsorize fallbackWinsorize: Double) throws
+  func configuration(
+    _ settings: Configuration, scaling fallback: String, missing fallbackMissing: String,
+    winsorize fallbackWinsorize: Double
+  ) throws
     -> TransformConfiguration
   {
     var configuration = TransformConfiguration()
-    func configured(_ path: String) -> String? { settings.isDefault(path) ? nil : settings.text(path) }
+    func configured(_ path: String) -> String? {
+      settings.isDefault(path) ? nil : settings.text(path)
+    }
     let word = scale ?? configured("clustering.scale") ?? fallback
     guard let scaling = TransformConfiguration.Scaling(rawValue: word) else {
       throw RunFailure(
@@ -48,7 +53,9 @@ public struct SampleOptions: Sendable {
       configuration.missing = .constant(value)
     }
     let share =
-      winsorize ?? (settings.isDefault("clustering.winsorize") ? nil : settings.number("clustering.winsorize"))
+      winsorize
+      ?? (settings.isDefault("clustering.winsorize")
+        ? nil : settings.number("clustering.winsorize"))
       ?? fallbackWinsorize
     guard share >= 0, share < 0.5 else {
       throw winsorize == nil
@@ -85,7 +92,9 @@ struct Samples {
   /// Sentences for the result's `warnings`.
   var warnings: [String] {
     var warnings = report.dropped.map { "\($0) has one value only and is left out" }
-    warnings += report.correlated.map { "\($0.0) and \($0.1) say the same (correlation above 0.9999)" }
+    warnings += report.correlated.map {
+      "\($0.0) and \($0.1) say the same (correlation above 0.9999)"
+    }
     warnings += report.filled.sorted { $0.key < $1.key }.map {
       "\($0.value) missing values of \($0.key) are filled"
     }

@@ -10,7 +10,8 @@ struct Assign: ParsableCommand {
         tranche assign cards.csv --model model.json --out labels.parquet
       """)
 
-  @Argument(help: "Files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC; - for CSV on stdin.")
+  @Argument(
+    help: "Files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC; - for CSV on stdin.")
   var input: [String]
 
   @Option(help: "Model to use.")

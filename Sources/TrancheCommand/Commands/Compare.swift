@@ -22,7 +22,9 @@ struct Compare: ParsableCommand {
     try Execution.run(common) { context in
       try CompareRun(previous: previous, current: current).run(common.configuration(), context)
     } summary: { result in
-      func cell(_ text: String) -> String { String(repeating: " ", count: max(1, 10 - text.count)) + text }
+      func cell(_ text: String) -> String {
+        String(repeating: " ", count: max(1, 10 - text.count)) + text
+      }
       let head = "from \\ to " + result.columns.map { cell($0.id) }.joined()
       let rows = result.rows.enumerated().map { index, side in
         side.id.padding(toLength: 10, withPad: " ", startingAt: 0)

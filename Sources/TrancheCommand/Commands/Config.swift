@@ -39,7 +39,9 @@ struct Version: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    try Execution.run(common) { _ in BuildInfo.listing } summary: { listing in
+    try Execution.run(common) { _ in
+      BuildInfo.listing
+    } summary: { listing in
       listing.parts.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
     }
   }

@@ -50,7 +50,9 @@ struct FeaturesCommand: ParsableCommand {
 
 /// The ledger and the day it is looked at from.
 struct LedgerOptions: ParsableArguments {
-  @Option(parsing: .upToNextOption, help: "Transactions: files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC.")
+  @Option(
+    parsing: .upToNextOption,
+    help: "Transactions: files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC.")
   var ledger: [String]
 
   @Option(help: "Last day that counts, such as 2025-12-31; later rows are quarantined.")
@@ -60,7 +62,8 @@ struct LedgerOptions: ParsableArguments {
 extension RowCounts {
   /// "12 rows read: 10 scored, 1 quarantined (1 future_date), 1 excluded (1 refund)".
   var sentence: String {
-    var text = "\(read) rows read: \(scored) scored, \(quarantined) quarantined, \(excluded) excluded"
+    var text =
+      "\(read) rows read: \(scored) scored, \(quarantined) quarantined, \(excluded) excluded"
     let reasons = reasons.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
     if !reasons.isEmpty { text += " (\(reasons.joined(separator: ", ")))" }
     return text

@@ -12,7 +12,8 @@ struct Fit: ParsableCommand {
           --labels labels.parquet --out model.json --json
       """)
 
-  @Argument(help: "Files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC; - for CSV on stdin.")
+  @Argument(
+    help: "Files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC; - for CSV on stdin.")
   var input: [String]
 
   @OptionGroup var samples: SampleArguments
@@ -26,13 +27,16 @@ struct Fit: ParsableCommand {
   @Option(help: "Model file to write.")
   var out: String
 
-  @Option(name: .customLong("init"), help: "k-means++, k-means-parallel, random, or a file with k rows in scaled units.")
+  @Option(
+    name: .customLong("init"),
+    help: "k-means++, k-means-parallel, random, or a file with k rows in scaled units.")
   var initialization = "k-means++"
 
   @Option(help: "auto, lloyd or mini-batch.")
   var algorithm = "auto"
 
-  @Option(help: "auto, or a kernel set by name (gemm, fused, reference …); labels do not depend on it.")
+  @Option(
+    help: "auto, or a kernel set by name (gemm, fused, reference …); labels do not depend on it.")
   var kernel = "auto"
 
   @Option(help: "Starts; the one of least inertia is kept.")
@@ -41,7 +45,9 @@ struct Fit: ParsableCommand {
   @Option(help: "Iterations at most.")
   var maxIterations = 300
 
-  @Option(help: "Stop when centroids move less, relative to the mean variance; 0: until no label changes.")
+  @Option(
+    help: "Stop when centroids move less, relative to the mean variance; 0: until no label changes."
+  )
   var tolerance = 1e-4
 
   @Option(help: "Column of sample weights.")

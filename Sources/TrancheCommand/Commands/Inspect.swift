@@ -20,6 +20,8 @@ struct Inspect: ParsableCommand {
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
       return try InspectRun(input: file).run(configuration)
-    } summary: { $0.lines }
+    } summary: {
+      $0.lines
+    }
   }
 }

@@ -43,6 +43,8 @@ struct Report: ParsableCommand {
       run.customers = customers
       run.force = force
       return try run.run(common.configuration(), context)
-    } summary: { ["\($0.bytes) bytes", $0.report] }
+    } summary: {
+      ["\($0.bytes) bytes", $0.report]
+    }
   }
 }

@@ -79,7 +79,11 @@ struct Rescore: ParsableCommand {
       return configuration
     }
     if dryRun {
-      try Execution.run(common) { _ in try plan.plan(settings()) } summary: { $0.lines }
+      try Execution.run(common) { _ in
+        try plan.plan(settings())
+      } summary: {
+        $0.lines
+      }
     } else {
       try Execution.run(common, work: { try plan.run(settings(), $0) }, summary: summary)
     }

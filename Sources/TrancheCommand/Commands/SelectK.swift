@@ -11,7 +11,8 @@ struct SelectK: ParsableCommand {
         tranche select-k cards.csv --features LIMIT_BAL,BILL_AMT1,PAY_AMT1 --clusters 2...10
       """)
 
-  @Argument(help: "Files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC; - for CSV on stdin.")
+  @Argument(
+    help: "Files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC; - for CSV on stdin.")
   var input: [String]
 
   @OptionGroup var samples: SampleArguments
