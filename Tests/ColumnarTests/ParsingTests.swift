@@ -58,7 +58,7 @@ func bytes<Value>(_ text: String, _ body: (UnsafeBufferPointer<UInt8>) -> Value)
       #expect(throws: ParseError.self) { try DecimalFormat.automatic.minorUnits(text, scale: 2) }
     }
     #expect(failure?.reason == "may mean thousands or decimals")
-    #expect(failure?.hint?.contains("decimal mark") == true)
+    #expect(failure?.hint?.contains("decimal_mark") == true)
   }
 
   @Test func doublesAreCorrectlyRounded() throws {
