@@ -13,7 +13,8 @@ package struct FitStatus: Codable, Sendable, Equatable {
 
   package enum Boundary: String, Codable, Sendable {
     case noDropOut, everyoneDropsOut, homogeneousDropOut, homogeneousRate, scatteredRate
-    case noRepeatPurchases, noObservation, equalSpend, heavyTailedSpend, tooFewRepeaters
+    case noRepeatPurchases, noObservation, equalSpend, constantSpend, heavyTailedSpend
+    case scatteredSpend, tooFewRepeaters
 
     package var sentence: String {
       switch self {
@@ -25,7 +26,10 @@ package struct FitStatus: Codable, Sendable, Equatable {
       case .noRepeatPurchases: "no repeat purchases: half a purchase in the whole base is assumed"
       case .noObservation: "no time was observed: no purchases are expected"
       case .equalSpend: "all customers spend alike: the variance of their means goes to 0"
-      case .heavyTailedSpend: "mean spend has no finite expectation: the observed mean is used"
+      case .constantSpend: "each customer spends the same every time: that variance goes to 0"
+      case .scatteredSpend: "mean spend has no common scale: a parameter is at its limit"
+      case .heavyTailedSpend:
+        "mean spend has no finite expectation: the observed mean stands in where it is needed"
       case .tooFewRepeaters: "too few repeat customers: the observed mean spend is used"
       }
     }
@@ -90,16 +94,17 @@ extension Estimate {
 extension Fit {
   /// Reads off a minimum of the mean of −ln L in the logarithms of the parameters.
   ///
-  /// A minimum on the box's face without a better name is ``FitStatus/Boundary/scatteredRate``.
+  /// A minimum on the box's face without a better name gets `faceName`.
   /// Standard errors exist where every parameter searched for is inside.
   init(
     _ model: Model, _ minimum: NewtonMinimizer.Minimum, limits: NewtonMinimizer,
-    boundaries named: [FitStatus.Boundary], customers: Int, estimates: ([Double?]) -> [Estimate]
+    boundaries named: [FitStatus.Boundary], onFace faceName: FitStatus.Boundary = .scatteredRate,
+    customers: Int, estimates: ([Double?]) -> [Estimate]
   ) {
     let onFace = minimum.point.indices.contains {
       minimum.point[$0] <= limits.lower[$0] || minimum.point[$0] >= limits.upper[$0]
     }
-    let boundaries = named.isEmpty && onFace ? [.scatteredRate] : named
+    let boundaries = named.isEmpty && onFace ? [faceName] : named
     let size = minimum.point.count
     let count = Double(customers)
     let hessian = minimum.derivatives.hessian

@@ -10,7 +10,7 @@
 /// form with ₂F₁ (of which this is the Pfaff transform), need no care here. P(N = n) is built from
 /// its mode outwards and normalised by its own sum, so nothing overflows. Where the sum would be too
 /// long, the expectation over p is integrated directly.
-struct SurvivingPurchases {
+package struct SurvivingPurchases {
   let a: Double
   let b: Double
   /// S₀, S₁, …: shared by all exposures of one a, b; grows as needed.
