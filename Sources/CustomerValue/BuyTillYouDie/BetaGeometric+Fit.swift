@@ -9,7 +9,7 @@ extension BetaGeometric {
   /// - Throws: ``Cancelled``.
   package static func fit(
     _ variant: Variant, _ cells: PurchaseCells, workers: Workers
-  ) throws -> Fit<BetaGeometric> {
+  ) throws -> ModelFit<BetaGeometric> {
     if let degenerate = try degenerate(variant, cells) { return degenerate }
     let scale = cells.meanAge
     let likelihood = BetaGeometricLikelihood(variant: variant, cells: cells, workers: workers)
@@ -48,7 +48,7 @@ extension BetaGeometric {
   /// Bases whose likelihood has nothing to say.
   static func degenerate(
     _ variant: Variant, _ cells: PurchaseCells
-  ) throws -> Fit<BetaGeometric>? {
+  ) throws -> ModelFit<BetaGeometric>? {
     let exposure = cells.meanAge * Double(cells.customers)
     guard cells.distinctRepeats.allSatisfy({ $0.repeats == 0 }) || exposure == 0 else { return nil }
     let unobserved = exposure == 0
@@ -56,7 +56,7 @@ extension BetaGeometric {
     let model = try BetaGeometric(
       variant, r: unobserved ? 0 : 0.5, alpha: unobserved ? 1 : min(exposure, 1e12), a: 0, b: 1,
       timeUnit: cells.timeUnit)
-    return Fit(
+    return ModelFit(
       model: model, estimates: model.estimates([]), logLikelihood: 0,
       status: FitStatus(.fallback, [unobserved ? .noObservation : .noRepeatPurchases]),
       gradientNorm: 0, hessianCondition: nil, iterations: 0, customers: cells.customers)
@@ -65,7 +65,7 @@ extension BetaGeometric {
   private static func make(
     _ variant: Variant, _ cells: PurchaseCells, _ minimum: NewtonMinimizer.Minimum,
     limits: NewtonMinimizer, noDropOut: Bool
-  ) throws -> Fit<BetaGeometric> {
+  ) throws -> ModelFit<BetaGeometric> {
     let values = minimum.point.map(SpecialFunctions.exp)
     let model = try BetaGeometric(
       variant, r: values[0], alpha: values[1], a: noDropOut ? 0 : values[2],
@@ -78,7 +78,7 @@ extension BetaGeometric {
       if model.a + model.b >= 1e4 { boundaries.append(.homogeneousDropOut) }
     }
     if model.r >= 1e4 { boundaries.append(.homogeneousRate) }
-    return Fit(
+    return ModelFit(
       model, minimum, limits: limits, boundaries: boundaries, customers: cells.customers,
       estimates: model.estimates)
   }

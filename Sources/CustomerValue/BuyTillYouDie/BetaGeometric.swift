@@ -14,7 +14,7 @@ package struct BetaGeometric: Codable, Sendable, Equatable {
   }
 
   package let variant: Variant
-  package let timeUnit: TimeUnit
+  package let timeUnit: PurchaseTimeUnit
   /// Shape of the purchase rates; 0 = nobody ever buys again.
   package let r: Double
   /// Rate parameter, in time units: the mean purchase rate is r / α.
@@ -25,7 +25,7 @@ package struct BetaGeometric: Codable, Sendable, Equatable {
 
   /// - Throws: ``ModelParameterError``.
   package init(
-    _ variant: Variant, r: Double, alpha: Double, a: Double, b: Double, timeUnit: TimeUnit
+    _ variant: Variant, r: Double, alpha: Double, a: Double, b: Double, timeUnit: PurchaseTimeUnit
   ) throws(ModelParameterError) {
     try ModelParameterError.check("r", r, above: nil)
     try ModelParameterError.check("alpha", alpha, above: 0)
@@ -51,7 +51,7 @@ package struct BetaGeometric: Codable, Sendable, Equatable {
       values.decode(Variant.self, forKey: .variant), r: values.decode(Double.self, forKey: .r),
       alpha: values.decode(Double.self, forKey: .alpha), a: values.decode(Double.self, forKey: .a),
       b: values.decode(Double.self, forKey: .b),
-      timeUnit: values.decode(TimeUnit.self, forKey: .timeUnit))
+      timeUnit: values.decode(PurchaseTimeUnit.self, forKey: .timeUnit))
   }
 
   /// Chances to drop out at the first purchase: the two models differ in nothing else.

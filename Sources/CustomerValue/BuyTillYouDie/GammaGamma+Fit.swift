@@ -4,7 +4,7 @@ import Sharding
 extension GammaGamma {
   /// What a Gamma-Gamma fit says beside its parameters.
   package struct SpendFit: Codable, Sendable {
-    package let fit: Fit<GammaGamma>
+    package let fit: ModelFit<GammaGamma>
     /// Customers with x ≥ 1 and m > 0, the ones the model is fitted to.
     package let repeaters: Int
     /// Pearson's correlation of x and m among them: the model assumes none. `nil` where undefined.
@@ -26,7 +26,7 @@ extension GammaGamma {
         repeaters < 3
         ? FitStatus(.fallback, [.tooFewRepeaters]) : FitStatus(.boundary, [.equalSpend])
       return SpendFit(
-        fit: Fit(
+        fit: ModelFit(
           model: model, estimates: model.estimates([]), logLikelihood: 0, status: status,
           gradientNorm: 0, hessianCondition: nil, iterations: 0, customers: repeaters),
         repeaters: repeaters, correlation: nil)
@@ -57,7 +57,7 @@ extension GammaGamma {
     if model.p >= 1e4 { boundaries.append(.constantSpend) }
     if model.q <= 1 { boundaries.append(.heavyTailedSpend) }
     return SpendFit(
-      fit: Fit(
+      fit: ModelFit(
         model, full, limits: minimizer, boundaries: boundaries, onFace: .scatteredSpend,
         customers: repeaters, estimates: model.estimates),
       repeaters: repeaters, correlation: totals.correlation)

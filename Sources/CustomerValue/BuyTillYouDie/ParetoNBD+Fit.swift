@@ -4,7 +4,7 @@ extension ParetoNBD {
   /// Maximum likelihood over the cells of a base; ends like ``BetaGeometric/fit(_:_:workers:)``.
   /// - Complexity: about 15 passes over the cells; 1 µs a cell and pass.
   /// - Throws: ``Cancelled``.
-  package static func fit(_ cells: PurchaseCells, workers: Workers) throws -> Fit<ParetoNBD> {
+  package static func fit(_ cells: PurchaseCells, workers: Workers) throws -> ModelFit<ParetoNBD> {
     if let degenerate = try degenerate(cells) { return degenerate }
     let scale = cells.meanAge
     let count = Double(cells.customers)
@@ -44,19 +44,19 @@ extension ParetoNBD {
     var boundaries: [FitStatus.Boundary] = noDropOut ? [.noDropOut] : []
     if model.s >= 1e4 { boundaries.append(.homogeneousDropOut) }
     if model.r >= 1e4 { boundaries.append(.homogeneousRate) }
-    return Fit(
+    return ModelFit(
       model, minimum, limits: noDropOut ? rateOnly : minimizer, boundaries: boundaries,
       customers: cells.customers, estimates: model.estimates)
   }
 
   /// Bases whose likelihood has nothing to say, as for ``BetaGeometric``.
-  private static func degenerate(_ cells: PurchaseCells) throws -> Fit<ParetoNBD>? {
+  private static func degenerate(_ cells: PurchaseCells) throws -> ModelFit<ParetoNBD>? {
     guard
       let counts = try BetaGeometric.degenerate(.bgNBD, cells)
     else { return nil }
     let model = try ParetoNBD(
       r: counts.model.r, alpha: counts.model.alpha, s: 0, beta: 1, timeUnit: cells.timeUnit)
-    return Fit(
+    return ModelFit(
       model: model, estimates: model.estimates([]), logLikelihood: 0, status: counts.status,
       gradientNorm: 0, hessianCondition: nil, iterations: 0, customers: cells.customers)
   }

@@ -4,7 +4,7 @@
 /// Sources: Schmittlein, Morrison & Colombo, Management Science 1987; Fader & Hardie, "A note on
 /// deriving the Pareto/NBD model", 2005.
 package struct ParetoNBD: Codable, Sendable, Equatable {
-  package let timeUnit: TimeUnit
+  package let timeUnit: PurchaseTimeUnit
   /// Shape of the purchase rates; 0 = nobody ever buys again.
   package let r: Double
   /// Rate parameter, in time units.
@@ -16,7 +16,7 @@ package struct ParetoNBD: Codable, Sendable, Equatable {
 
   /// - Throws: ``ModelParameterError``.
   package init(
-    r: Double, alpha: Double, s: Double, beta: Double, timeUnit: TimeUnit
+    r: Double, alpha: Double, s: Double, beta: Double, timeUnit: PurchaseTimeUnit
   ) throws(ModelParameterError) {
     try ModelParameterError.check("r", r, above: nil)
     try ModelParameterError.check("alpha", alpha, above: 0)
@@ -39,7 +39,7 @@ package struct ParetoNBD: Codable, Sendable, Equatable {
     try self.init(
       r: values.decode(Double.self, forKey: .r), alpha: values.decode(Double.self, forKey: .alpha),
       s: values.decode(Double.self, forKey: .s), beta: values.decode(Double.self, forKey: .beta),
-      timeUnit: values.decode(TimeUnit.self, forKey: .timeUnit))
+      timeUnit: values.decode(PurchaseTimeUnit.self, forKey: .timeUnit))
   }
 
   /// P(the customer has not dropped out by T | x, t_x, T).

@@ -6,7 +6,7 @@ import Sharding
 ///
 /// Cells are in order of their first row, whatever the number of threads.
 package struct PurchaseCells: Sendable {
-  package let timeUnit: TimeUnit
+  package let timeUnit: PurchaseTimeUnit
   package let customers: Int
   package let repeats: [Int32]
   package let recency: [Double]

@@ -3,7 +3,7 @@ import Sharding
 
 /// A fitted or given model of purchases: the common face of BG/NBD, MBG/NBD and Pareto/NBD.
 package protocol PurchaseModel: Codable, Sendable {
-  var timeUnit: TimeUnit { get }
+  var timeUnit: PurchaseTimeUnit { get }
 
   /// P(not dropped out by T | x, t_x, T).
   func probabilityAlive(repeats: Double, recency: Double, age: Double) -> Double
@@ -69,7 +69,7 @@ package struct ValueHorizon: Codable, Sendable, Equatable {
 
   /// Twelve months from now in `unit`.
   package static func year(
-    _ unit: TimeUnit, monthlyDiscount: Double = 0.01, margin: Double = 1
+    _ unit: PurchaseTimeUnit, monthlyDiscount: Double = 0.01, margin: Double = 1
   ) throws(ModelParameterError) -> ValueHorizon {
     try ValueHorizon(
       length: 12 * unit.month, monthlyDiscount: monthlyDiscount, margin: margin)
@@ -77,7 +77,7 @@ package struct ValueHorizon: Codable, Sendable, Equatable {
 
   /// Month ends up to the horizon and what money earned in that month is worth today; the last
   /// month may be short.
-  func months(_ unit: TimeUnit) -> (ends: [Double], factors: [Double]) {
+  func months(_ unit: PurchaseTimeUnit) -> (ends: [Double], factors: [Double]) {
     var ends: [Double] = []
     var factors: [Double] = []
     let perMonth = SpecialFunctions.log1p(monthlyDiscount)

@@ -2,7 +2,7 @@ import Columnar
 import Sharding
 
 /// What time is counted in: of the summary, the parameters and the horizons alike.
-package enum TimeUnit: String, Codable, Sendable, CaseIterable {
+package enum PurchaseTimeUnit: String, Codable, Sendable, CaseIterable {
   case days, weeks
 
   package var days: Double { self == .days ? 1 : 7 }
@@ -14,7 +14,7 @@ package enum TimeUnit: String, Codable, Sendable, CaseIterable {
 ///
 /// "Recency" here is the time from first to last purchase, not RFM's time since the last one.
 package struct PurchaseSummary: Sendable {
-  package let timeUnit: TimeUnit
+  package let timeUnit: PurchaseTimeUnit
   /// x: days with a purchase after the first one.
   package let repeats: Buffer<Int32>
   /// t_x: last − first purchase.
@@ -28,7 +28,8 @@ package struct PurchaseSummary: Sendable {
 
   /// - Throws: ``PurchaseSummaryError`` with the first row that no history can have.
   package init(
-    timeUnit: TimeUnit, repeats: Buffer<Int32>, recency: Buffer<Double>, age: Buffer<Double>,
+    timeUnit: PurchaseTimeUnit, repeats: Buffer<Int32>, recency: Buffer<Double>,
+    age: Buffer<Double>,
     meanSpend: Buffer<Double>? = nil
   ) throws {
     precondition(repeats.count == recency.count && repeats.count == age.count)
@@ -68,7 +69,8 @@ package struct PurchaseSummary: Sendable {
   ///   - end: Last day of observation.
   /// - Returns: The summary, and the customer of each row.
   package static func summarizing(
-    _ purchases: [(customer: Int, day: Int, amount: Double)], through end: Int, unit: TimeUnit
+    _ purchases: [(customer: Int, day: Int, amount: Double)], through end: Int,
+    unit: PurchaseTimeUnit
   ) throws -> (summary: PurchaseSummary, customers: [Int]) {
     let ordered = purchases.filter { $0.day <= end }.sorted {
       ($0.customer, $0.day) < ($1.customer, $1.day)

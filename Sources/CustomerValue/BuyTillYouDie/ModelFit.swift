@@ -66,7 +66,7 @@ package struct Estimate: Codable, Sendable, Equatable {
 }
 
 /// A model's parameters and how they were found.
-package struct Fit<Model: Codable & Sendable>: Codable, Sendable {
+package struct ModelFit<Model: Codable & Sendable>: Codable, Sendable {
   package let model: Model
   package let estimates: [Estimate]
   package let logLikelihood: Double
@@ -91,7 +91,7 @@ extension Estimate {
   }
 }
 
-extension Fit {
+extension ModelFit {
   /// Reads off a minimum of the mean of −ln L in the logarithms of the parameters.
   ///
   /// A minimum on the box's face without a better name gets `faceName`.
