@@ -213,7 +213,7 @@ import Testing
       try check(
         point, { try pareto.derivatives(r: $0[0], alpha: $0[1], s: $0[2], beta: $0[3]) }, "Pareto")
     }
-    let totals = SpendTotals(summary)
+    let totals = try SpendTotals(summary, workers: threeThreads)
     for point in [[6, 3.7, 15], [0.5, 1.2, 80]] {
       try check(
         point,

@@ -15,7 +15,7 @@ extension GammaGamma {
   /// - Complexity: about 6 passes over the repeaters; 2 ns a row and pass.
   /// - Throws: ``Cancelled``.
   package static func fit(_ summary: PurchaseSummary, workers: Workers) throws -> SpendFit {
-    let totals = SpendTotals(summary)
+    let totals = try SpendTotals(summary, workers: workers)
     let repeaters = totals.spend.count
     let mean = totals.meanSpend
     if repeaters < 3 || totals.allEqual {
@@ -69,7 +69,9 @@ extension GammaGamma {
 
   /// The log-likelihood of a base's repeat customers at these parameters.
   package func logLikelihood(_ summary: PurchaseSummary, workers: Workers) throws -> Double {
-    try SpendTotals(summary).derivatives(p: p, q: q, gamma: gamma, workers: workers).value
+    try SpendTotals(summary, workers: workers).derivatives(
+      p: p, q: q, gamma: gamma, workers: workers
+    ).value
   }
 }
 
@@ -84,7 +86,7 @@ struct SpendTotals: Sendable {
     let repeats: Double
     let rows: Range<Int>
     /// Σ ln z.
-    let sumOfLogs: Double
+    var sumOfLogs = 0.0
   }
 
   let spend: Buffer<Double>
@@ -94,83 +96,152 @@ struct SpendTotals: Sendable {
   let allEqual: Bool
   let correlation: Double?
 
-  init(_ summary: PurchaseSummary) {
-    guard let means = summary.meanSpend else {
-      self.init([])
-      return
-    }
-    // Counting sort by x: most x are small, the rest go by their order of appearance and are sorted.
-    var rows: [(repeats: Int32, mean: Double)] = []
-    var counts = [Int](repeating: 0, count: 1 << 12)
+  /// Sums of a shard of the base, before and after the means are known.
+  private struct Moments: Sendable {
+    var counts = [Int32](repeating: 0, count: SpendTotals.directRepeats)
     var large: [(repeats: Int32, mean: Double)] = []
-    for row in 0..<summary.count where summary.repeats[row] >= 1 && means[row] > 0 {
-      let x = Int(summary.repeats[row])
-      if x < counts.count { counts[x] += 1 } else { large.append((Int32(x), means[row])) }
-    }
-    var place = 0
-    for x in counts.indices {
-      let size = counts[x]
-      counts[x] = place
-      place += size
-    }
-    rows = [(Int32, Double)](repeating: (0, 0), count: place)
-    for row in 0..<summary.count where summary.repeats[row] >= 1 && means[row] > 0 {
-      let x = Int(summary.repeats[row])
-      guard x < counts.count else { continue }
-      rows[counts[x]] = (Int32(x), means[row])
-      counts[x] += 1
-    }
-    // Ties by position: a stable order, whatever the sort.
-    rows += large.enumerated().sorted {
-      ($0.element.repeats, $0.offset) < ($1.element.repeats, $1.offset)
-    }.map(\.element)
-    self.init(rows)
+    var (count, repeats, means) = (0, 0.0, 0.0)
+    var (least, greatest) = (Double.infinity, 0.0)
+    var (xx, xm, mm) = (0.0, 0.0, 0.0)
   }
 
-  private init(_ rows: [(repeats: Int32, mean: Double)]) {
-    spend = Buffer(rows.map { Double($0.repeats) * $0.mean })
-    var groups: [Group] = []
-    var first = 0
-    while first < rows.count {
-      var end = first
-      var logs = 0.0
-      while end < rows.count && rows[end].repeats == rows[first].repeats {
-        logs += SpecialFunctions.log(spend[end])
-        end += 1
-      }
-      groups.append(
-        Group(repeats: Double(rows[first].repeats), rows: first..<end, sumOfLogs: logs))
-      first = end
+  /// x below this are sorted by counting, the rest by comparing.
+  private static let directRepeats = 1 << 11
+
+  /// - Complexity: O(rows), plus a sort of the customers with 2,048 repeats or more.
+  init(_ summary: PurchaseSummary, workers: Workers) throws {
+    guard let money = summary.meanSpend else {
+      self.init(Buffer([]), [], meanSpend: 0, allEqual: true, correlation: nil)
+      return
     }
+    let shards = Shards(rows: summary.count, rowsPerShard: 1 << 18)
+    let first = try workers.map(shards.count) { shard in
+      var sums = Moments()
+      withExtendedLifetime((summary, money)) {
+        let (repeats, means) = (summary.repeats.base, money.base)
+        sums.counts.withUnsafeMutableBufferPointer { counts in
+          for row in shards[shard] where repeats[row] >= 1 && means[row] > 0 {
+            let (x, mean) = (repeats[row], means[row])
+            if x < counts.count { counts[Int(x)] += 1 } else { sums.large.append((x, mean)) }
+            sums.count += 1
+            sums.repeats += Double(x)
+            sums.means += mean
+            sums.least = min(sums.least, mean)
+            sums.greatest = max(sums.greatest, mean)
+          }
+        }
+      }
+      return sums
+    }
+    let count = first.reduce(0) { $0 + $1.count }
+    let mean = count == 0 ? 0 : first.reduce(0) { $0 + $1.means } / Double(count)
+    let meanRepeats = count == 0 ? 0 : first.reduce(0) { $0 + $1.repeats } / Double(count)
+    // Where each shard puts its first row of each x.
+    var places = first.map { _ in [Int](repeating: 0, count: Self.directRepeats) }
+    var groups: [Group] = []
+    var place = 0
+    for x in 0..<Self.directRepeats {
+      let start = place
+      for shard in first.indices {
+        places[shard][x] = place
+        place += Int(first[shard].counts[x])
+      }
+      if place > start { groups.append(Group(repeats: Double(x), rows: start..<place)) }
+    }
+    let (spend, storage) = Buffer<Double>.uninitialized(count: count)
+    nonisolated(unsafe) let target = storage
+    let starts = places
+    let second = try workers.map(shards.count) { shard in
+      var sums = Moments()
+      var next = starts[shard]
+      withExtendedLifetime((summary, money)) {
+        let (repeats, means) = (summary.repeats.base, money.base)
+        next.withUnsafeMutableBufferPointer { next in
+          for row in shards[shard] where repeats[row] >= 1 && means[row] > 0 {
+            let (x, m) = (Double(repeats[row]), means[row])
+            sums.xx += (x - meanRepeats) * (x - meanRepeats)
+            sums.xm += (x - meanRepeats) * (m - mean)
+            sums.mm += (m - mean) * (m - mean)
+            guard repeats[row] < next.count else { continue }
+            target.initializeElement(at: next[Int(repeats[row])], to: x * m)
+            next[Int(repeats[row])] += 1
+          }
+        }
+      }
+      return sums
+    }
+    // Ties by position: a stable order, whatever the sort.
+    let large = first.flatMap(\.large).enumerated().sorted {
+      ($0.element.repeats, $0.offset) < ($1.element.repeats, $1.offset)
+    }
+    for (_, row) in large {
+      let x = Double(row.repeats)
+      target.initializeElement(at: place, to: x * row.mean)
+      let start = groups.last?.repeats == x ? groups.removeLast().rows.lowerBound : place
+      place += 1
+      groups.append(Group(repeats: x, rows: start..<place))
+    }
+    let moments = second.reduce((xx: 0.0, xm: 0.0, mm: 0.0)) {
+      ($0.xx + $1.xx, $0.xm + $1.xm, $0.mm + $1.mm)
+    }
+    let least = first.reduce(Double.infinity) { min($0, $1.least) }
+    let greatest = first.reduce(0) { max($0, $1.greatest) }
+    self.init(
+      spend, try Self.summingLogs(groups, spend, workers), meanSpend: mean,
+      allEqual: least >= greatest,
+      correlation: moments.xx > 0 && moments.mm > 0
+        ? moments.xm / (moments.xx * moments.mm).squareRoot() : nil)
+  }
+
+  private init(
+    _ spend: Buffer<Double>, _ groups: [Group], meanSpend: Double, allEqual: Bool,
+    correlation: Double?
+  ) {
+    self.spend = spend
     self.groups = groups
+    self.meanSpend = meanSpend
+    self.allEqual = allEqual
+    self.correlation = correlation
     sumOfLogMeans = groups.reduce(0) {
       $0 + $1.sumOfLogs - Double($1.rows.count) * SpecialFunctions.log($1.repeats)
     }
-    let n = Double(rows.count)
-    let mean = rows.isEmpty ? 0 : rows.reduce(0) { $0 + $1.mean } / n
-    let meanRepeats = rows.isEmpty ? 0 : rows.reduce(0) { $0 + Double($1.repeats) } / n
-    var (xx, xm, mm) = (0.0, 0.0, 0.0)
-    for row in rows {
-      let (x, m) = (Double(row.repeats) - meanRepeats, row.mean - mean)
-      xx += x * x
-      xm += x * m
-      mm += m * m
-    }
-    meanSpend = mean
-    allEqual = rows.allSatisfy { $0.mean == rows[0].mean }
-    correlation = xx > 0 && mm > 0 ? xm / (xx * mm).squareRoot() : nil
   }
 
+  private static func summingLogs(
+    _ groups: [Group], _ spend: Buffer<Double>, _ workers: Workers
+  ) throws -> [Group] {
+    let shards = groups.map { Shards(rows: $0.rows.count, rowsPerShard: rowsPerShard) }
+    let pieces = groups.indices.flatMap { group in
+      shards[group].map { (group, $0.lowerBound + groups[group].rows.lowerBound, $0.count) }
+    }
+    let logs = try workers.map(pieces.count) { piece in
+      let (_, start, count) = pieces[piece]
+      return sums(spend, start..<start + count, 0).logs
+    }
+    var result = groups
+    for ((group, _, _), sum) in zip(pieces, logs) { result[group].sumOfLogs += sum }
+    return result
+  }
+
+  /// Every `step`-th customer of each x.
   func thinned(by step: Int) -> SpendTotals {
-    var rows: [(repeats: Int32, mean: Double)] = []
+    var kept: [Double] = []
+    var few: [Group] = []
     var row = 0
     for group in groups {
+      let start = kept.count
+      var logs = 0.0
       while row < group.rows.upperBound {
-        rows.append((Int32(group.repeats), spend[row] / group.repeats))
+        kept.append(spend[row])
+        logs += SpecialFunctions.log(spend[row])
         row += step
       }
+      if kept.count > start {
+        few.append(Group(repeats: group.repeats, rows: start..<kept.count, sumOfLogs: logs))
+      }
     }
-    return SpendTotals(rows)
+    return SpendTotals(
+      Buffer(kept), few, meanSpend: meanSpend, allEqual: allEqual, correlation: correlation)
   }
 
   static let rowsPerShard = 1 << 16
@@ -192,7 +263,7 @@ struct SpendTotals: Sendable {
       var sums: [Sums] = []
       var group = groupOfShard[shard]
       while group < groups.count && groups[group].rows.lowerBound < range.upperBound {
-        sums.append(self.sums(groups[group].rows.clamped(to: range), gamma))
+        sums.append(Self.sums(spend, groups[group].rows.clamped(to: range), gamma))
         group += 1
       }
       return sums
@@ -231,7 +302,9 @@ struct SpendTotals: Sendable {
   }
 
   /// One logarithm serves eight rows: their product stays far from overflow for any money.
-  private func sums(_ rows: Range<Int>, _ gamma: Double) -> Sums {
+  private static func sums(
+    _ spend: Buffer<Double>, _ rows: Range<Int>, _ gamma: Double
+  ) -> Sums {
     withExtendedLifetime(spend) {
       let values = spend.base
       var sums = Sums()

@@ -31,7 +31,7 @@ package struct PurchaseCells: Sendable {
     return customers == 0 ? 0 : sum / Double(customers)
   }
 
-  static let rowsPerShard = 1 << 20
+  static let rowsPerShard = 1 << 18
 
   package init(_ summary: PurchaseSummary, workers: Workers) throws {
     let rows = summary.count
@@ -39,7 +39,7 @@ package struct PurchaseCells: Sendable {
     let (buffer, storage) = Buffer<UInt32>.uninitialized(count: rows)
     nonisolated(unsafe) let cellOfRow = storage
     let parts = try workers.map(shards.count) { shard in
-      var index = CellIndex(expected: 1 << 12)
+      let index = CellIndex(expected: 1 << 12)
       withExtendedLifetime(summary) {
         let (x, recency, age) = (summary.repeats.base, summary.recency.base, summary.age.base)
         for row in shards[shard] {
@@ -49,11 +49,9 @@ package struct PurchaseCells: Sendable {
       }
       return index
     }
-    var all = CellIndex(expected: parts.reduce(1 << 12) { max($0, $1.count) })
+    let all = CellIndex(expected: parts.reduce(1 << 12) { max($0, $1.count) })
     let maps = parts.map { part in
-      (0..<part.count).map {
-        all.insert(part.repeats[$0], part.recency[$0], part.age[$0], weight: part.weight[$0])
-      }
+      part.map { all.insert($0.repeats, $0.recency, $0.age, weight: $0.weight) }
     }
     if maps.count > 1 {
       try workers.forEach(shards.count) { shard in
@@ -62,17 +60,13 @@ package struct PurchaseCells: Sendable {
         }
       }
     }
-    var exposures = CellIndex(expected: 1 << 10)
-    let exposureOfCell = (0..<all.count).map {
-      exposures.insert(all.repeats[$0], 0, all.age[$0], weight: all.weight[$0])
-    }
-    var distinct = CellIndex(expected: 64)
-    for exposure in 0..<exposures.count {
-      _ = distinct.insert(exposures.repeats[exposure], 0, 0, weight: exposures.weight[exposure])
-    }
-    let byRepeats = (0..<distinct.count).sorted { distinct.repeats[$0] < distinct.repeats[$1] }
-    let order = (0..<exposures.count).sorted {
-      (exposures.repeats[$0], exposures.age[$0]) < (exposures.repeats[$1], exposures.age[$1])
+    let exposures = CellIndex(expected: 1 << 10)
+    let exposureOfCell = all.map { exposures.insert($0.repeats, 0, $0.age, weight: $0.weight) }
+    let distinct = CellIndex(expected: 64)
+    let kinds = exposures.map { $0 }
+    for kind in kinds { _ = distinct.insert(kind.repeats, 0, 0, weight: kind.weight) }
+    let order = kinds.indices.sorted {
+      (kinds[$0].repeats, kinds[$0].age) < (kinds[$1].repeats, kinds[$1].age)
     }
     var rank = [UInt32](repeating: 0, count: order.count)
     for (place, exposure) in order.enumerated() { rank[exposure] = UInt32(place) }
@@ -80,12 +74,12 @@ package struct PurchaseCells: Sendable {
     timeUnit = summary.timeUnit
     customers = rows
     self.cellOfRow = buffer
-    repeats = all.repeats
-    recency = all.recency
-    age = all.age
-    weight = all.weight
-    distinctRepeats = byRepeats.map { (distinct.repeats[$0], distinct.weight[$0]) }
-    self.exposures = order.map { (exposures.repeats[$0], exposures.age[$0]) }
+    repeats = all.map(\.repeats)
+    recency = all.map(\.recency)
+    age = all.map(\.age)
+    weight = all.map(\.weight)
+    distinctRepeats = distinct.map { ($0.repeats, $0.weight) }.sorted { $0.0 < $1.0 }
+    self.exposures = order.map { (kinds[$0].repeats, kinds[$0].age) }
     self.exposureOfCell = exposureOfCell.map { rank[Int($0)] }
   }
 
@@ -103,69 +97,102 @@ package struct PurchaseCells: Sendable {
     cellOfRow = Buffer<UInt32>([])
     exposures = []
     exposureOfCell = []
-    var distinct = CellIndex(expected: 64)
+    let distinct = CellIndex(expected: 64)
     for cell in kept {
       _ = distinct.insert(whole.repeats[cell], 0, 0, weight: whole.weight[cell])
     }
-    let places = (0..<distinct.count).sorted { distinct.repeats[$0] < distinct.repeats[$1] }
-    distinctRepeats = places.map { (distinct.repeats[$0], distinct.weight[$0]) }
+    distinctRepeats = distinct.map { ($0.repeats, $0.weight) }.sorted { $0.0 < $1.0 }
   }
 }
 
 /// A hash table of (x, t_x, T) with open addressing; cells are numbered as they first appear.
-private struct CellIndex: Sendable {
-  private(set) var repeats: [Int32] = []
-  private(set) var recency: [Double] = []
-  private(set) var age: [Double] = []
-  private(set) var weight: [Double] = []
-  /// Cell + 1; 0 is free.
-  private var slots: [UInt32]
-  private var mask: Int
-
-  var count: Int { repeats.count }
-
-  init(expected: Int) {
-    var size = 64
-    while size < 2 * expected { size *= 2 }
-    slots = [UInt32](repeating: 0, count: size)
-    mask = size - 1
+///
+/// A cell's key and count share half a cache line: a look-up costs one miss in the slots, one here.
+/// Filled by one thread; only read once it is shared.
+private final class CellIndex: @unchecked Sendable {
+  struct Cell {
+    let recency: Double
+    let age: Double
+    var weight: Double
+    let repeats: Int32
   }
 
+  private(set) var count = 0
+  private(set) var cells: UnsafeMutablePointer<Cell>
+  private var capacity: Int
+  /// Cell + 1; 0 is free. Twice as many as cells at least.
+  private var slots: UnsafeMutablePointer<UInt32>
+  private var mask: Int
+
+  init(expected: Int) {
+    capacity = 32
+    while capacity < expected { capacity *= 2 }
+    cells = LargeMemory.allocate(capacity)
+    slots = LargeMemory.allocate(2 * capacity)
+    slots.initialize(repeating: 0, count: 2 * capacity)
+    mask = 2 * capacity - 1
+  }
+
+  deinit {
+    cells.deallocate()
+    slots.deallocate()
+  }
+
+  @inline(__always)
   private static func hash(_ x: Int32, _ recency: Double, _ age: Double) -> Int {
     var bits = UInt64(truncatingIfNeeded: x) &* 0x9E37_79B9_7F4A_7C15
-    bits = (bits ^ (recency + 0).bitPattern) &* 0xBF58_476D_1CE4_E5B9
-    bits = ((bits ^ (bits >> 29)) &+ (age + 0).bitPattern) &* 0x94D0_49BB_1331_11EB
+    bits = (bits ^ recency.bitPattern) &* 0xBF58_476D_1CE4_E5B9
+    bits = ((bits ^ (bits >> 29)) &+ age.bitPattern) &* 0x94D0_49BB_1331_11EB
     return Int(truncatingIfNeeded: (bits ^ (bits >> 32)) >> 1)
   }
 
-  mutating func insert(_ x: Int32, _ t: Double, _ end: Double, weight customers: Double) -> UInt32 {
-    var place = Self.hash(x, t, end) & mask
-    while slots[place] != 0 {
-      let cell = Int(slots[place]) - 1
-      if repeats[cell] == x && recency[cell] == t && age[cell] == end {
-        weight[cell] += customers
-        return UInt32(cell)
+  @inline(__always)
+  func insert(_ x: Int32, _ recency: Double, _ age: Double, weight customers: Double) -> UInt32 {
+    // −0 and 0 are one time with two bit patterns.
+    let (last, end) = (recency + 0, age + 0)
+    var place = Self.hash(x, last, end) & mask
+    while true {
+      let slot = slots[place]
+      if slot == 0 { break }
+      let cell = cells + (Int(slot) &- 1)
+      if cell.pointee.repeats == x && cell.pointee.recency == last && cell.pointee.age == end {
+        cell.pointee.weight += customers
+        return slot &- 1
       }
-      place = (place + 1) & mask
+      place = (place &+ 1) & mask
     }
-    let cell = repeats.count
-    slots[place] = UInt32(cell + 1)
-    repeats.append(x)
-    recency.append(t + 0)
-    age.append(end + 0)
-    weight.append(customers)
-    if 2 * (cell + 1) > slots.count { grow() }
-    return UInt32(cell)
+    if count == capacity {
+      grow()
+      place = freePlace(x, last, end)
+    }
+    let cell = Cell(recency: last, age: end, weight: customers, repeats: x)
+    (cells + count).initialize(to: cell)
+    count += 1
+    slots[place] = UInt32(count)
+    return UInt32(count - 1)
   }
 
-  private mutating func grow() {
-    let size = slots.count * 4
-    slots = [UInt32](repeating: 0, count: size)
-    mask = size - 1
+  private func freePlace(_ x: Int32, _ recency: Double, _ age: Double) -> Int {
+    var place = Self.hash(x, recency, age) & mask
+    while slots[place] != 0 { place = (place + 1) & mask }
+    return place
+  }
+
+  private func grow() {
+    let larger: UnsafeMutablePointer<Cell> = LargeMemory.allocate(2 * capacity)
+    larger.moveInitialize(from: cells, count: count)
+    cells.deallocate()
+    cells = larger
+    capacity *= 2
+    slots.deallocate()
+    slots = LargeMemory.allocate(2 * capacity)
+    slots.initialize(repeating: 0, count: 2 * capacity)
+    mask = 2 * capacity - 1
     for cell in 0..<count {
-      var place = Self.hash(repeats[cell], recency[cell], age[cell]) & mask
-      while slots[place] != 0 { place = (place + 1) & mask }
-      slots[place] = UInt32(cell + 1)
+      let key = cells[cell]
+      slots[freePlace(key.repeats, key.recency, key.age)] = UInt32(cell + 1)
     }
   }
+
+  func map<Value>(_ value: (Cell) -> Value) -> [Value] { (0..<count).map { value(cells[$0]) } }
 }

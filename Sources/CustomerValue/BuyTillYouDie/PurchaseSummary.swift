@@ -30,7 +30,7 @@ package struct PurchaseSummary: Sendable {
   package init(
     timeUnit: PurchaseTimeUnit, repeats: Buffer<Int32>, recency: Buffer<Double>,
     age: Buffer<Double>,
-    meanSpend: Buffer<Double>? = nil
+    meanSpend: Buffer<Double>? = nil, workers: Workers = Workers(threads: 1)
   ) throws {
     precondition(repeats.count == recency.count && repeats.count == age.count)
     precondition(meanSpend.map { $0.count == repeats.count } ?? true, "columns of one base")
@@ -40,13 +40,25 @@ package struct PurchaseSummary: Sendable {
     self.recency = recency
     self.age = age
     self.meanSpend = meanSpend
-    for row in 0..<count {
-      if let problem = Self.problem(
-        repeats: repeats[row], recency: recency[row], age: age[row], meanSpend: meanSpend?[row])
-      {
-        throw PurchaseSummaryError.impossible(row: row + 1, problem)
+    let shards = Shards(rows: count, rowsPerShard: 1 << 18)
+    let summary = self
+    try workers.forEach(shards.count) { try summary.check(shards[$0]) }
+  }
+
+  /// One comparison chain for the good rows; the first bad one is looked at again for its words.
+  private func check(_ rows: Range<Int>) throws {
+    let bad = withExtendedLifetime((repeats, recency, age, meanSpend)) { () -> Int? in
+      let (x, last, end, money) = (repeats.base, recency.base, age.base, meanSpend?.base)
+      return rows.first { row in
+        let time = x[row] >= 0 && last[row] >= 0 && last[row] <= end[row] && end[row] < .infinity
+        let spend = money.map { abs($0[row]) < .infinity } ?? true
+        return !(time && spend && (x[row] > 0 || last[row] == 0))
       }
     }
+    guard let row = bad else { return }
+    let problem = Self.problem(
+      repeats: repeats[row], recency: recency[row], age: age[row], meanSpend: meanSpend?[row])
+    throw PurchaseSummaryError.impossible(row: row + 1, problem ?? "it is not a number")
   }
 
   /// Why no history can look like this, or `nil`; a caller may set such rows aside.
