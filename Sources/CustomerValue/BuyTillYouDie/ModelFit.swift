@@ -14,7 +14,7 @@ package struct FitStatus: Codable, Sendable, Equatable {
   package enum Boundary: String, Codable, Sendable {
     case noDropOut, everyoneDropsOut, homogeneousDropOut, homogeneousRate, scatteredRate
     case noRepeatPurchases, noObservation, equalSpend, constantSpend, heavyTailedSpend
-    case scatteredSpend, tooFewRepeaters
+    case scatteredSpend, tooFewRepeaters, flatRidge
 
     package var sentence: String {
       switch self {
@@ -26,6 +26,8 @@ package struct FitStatus: Codable, Sendable, Equatable {
       case .noRepeatPurchases: "no repeat purchases: half a purchase in the whole base is assumed"
       case .noObservation: "no time was observed: no purchases are expected"
       case .equalSpend: "all customers spend alike: the variance of their means goes to 0"
+      case .flatRidge:
+        "the data fit many parameters equally well: rely on predictions, not on parameters"
       case .constantSpend: "each customer spends the same every time: that variance goes to 0"
       case .scatteredSpend: "mean spend has no common scale: a parameter is at its limit"
       case .heavyTailedSpend:
@@ -104,10 +106,15 @@ extension ModelFit {
     let onFace = minimum.point.indices.contains {
       minimum.point[$0] <= limits.lower[$0] || minimum.point[$0] >= limits.upper[$0]
     }
-    let boundaries = named.isEmpty && onFace ? [faceName] : named
     let size = minimum.point.count
     let count = Double(customers)
     let hessian = minimum.derivatives.hessian
+    let condition = conditionNumber(hessian, size)
+    var boundaries = named.isEmpty && onFace ? [faceName] : named
+    // Beyond this the gradient cannot be brought to 0 in double precision, nor does it matter.
+    if boundaries.isEmpty, minimum.gradientNorm <= 1e-4, (condition ?? .infinity) > 1e8 {
+      boundaries = [.flatRidge]
+    }
     let inside = !onFace && boundaries.allSatisfy { $0 == .noDropOut }
     let variances = inside ? Cholesky(hessian, size)?.inverseDiagonal : nil
     let errors = variances?.enumerated().map { index, variance -> Double? in
@@ -119,7 +126,7 @@ extension ModelFit {
       status: FitStatus(
         !boundaries.isEmpty ? .boundary : minimum.converged ? .converged : .iterationLimit,
         boundaries),
-      gradientNorm: minimum.gradientNorm, hessianCondition: conditionNumber(hessian, size),
+      gradientNorm: minimum.gradientNorm, hessianCondition: condition,
       iterations: minimum.iterations, customers: customers)
   }
 }
