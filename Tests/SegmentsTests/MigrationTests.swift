@@ -146,10 +146,12 @@ import Testing
           print(repr(float(adjusted_rand_score(a, b))), repr(float(normalized_mutual_info_score(a, b))))
       """, text)
     for ((a, b), line) in zip(cases, output.split(separator: "\n")) {
-      var table = [[Int]](repeating: [Int](repeating: 0, count: 4), count: 4)
+      // Four segments on either side, nobody new and nobody left.
+      var table = [[Int]](repeating: [Int](repeating: 0, count: 5), count: 5)
       for (x, y) in zip(a, b) { table[x][y] += 1 }
       let expected = line.split(separator: " ").map { Double($0)! }
-      let found = Agreement(table)
+      let four = (0..<4).map { Migration.Side(id: "S0\($0)", name: "") }
+      let found = Migration(previous: four, current: four, counts: table)
       #expect(abs(found.adjustedRandIndex - expected[0]) < 1e-12)
       #expect(abs(found.normalizedMutualInformation - expected[1]) < 1e-12)
     }

@@ -9,7 +9,16 @@ package enum LabelAgreement {
   package static func adjustedRandIndex(
     _ a: some RandomAccessCollection<Int32>, _ b: some RandomAccessCollection<Int32>
   ) -> Double {
-    let table = Contingency(a, b)
+    adjustedRandIndex(Contingency(a, b))
+  }
+
+  /// The same from counts[i][j] = rows labelled i by the one and j by the other; classes without
+  /// rows do not count.
+  package static func adjustedRandIndex(counts: [[Int]]) -> Double {
+    adjustedRandIndex(Contingency(counts))
+  }
+
+  private static func adjustedRandIndex(_ table: Contingency) -> Double {
     let n = Double(table.n)
     func squares(_ counts: [Int]) -> Double {
       counts.reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -31,7 +40,15 @@ package enum LabelAgreement {
   package static func normalizedMutualInformation(
     _ a: some RandomAccessCollection<Int32>, _ b: some RandomAccessCollection<Int32>
   ) -> Double {
-    let table = Contingency(a, b)
+    normalizedMutualInformation(Contingency(a, b))
+  }
+
+  /// The same from counts, as for ``adjustedRandIndex(counts:)``.
+  package static func normalizedMutualInformation(counts: [[Int]]) -> Double {
+    normalizedMutualInformation(Contingency(counts))
+  }
+
+  private static func normalizedMutualInformation(_ table: Contingency) -> Double {
     let n = Double(table.n)
     if table.n == 0 || (table.rowSums.count == 1 && table.columnSums.count == 1) { return 1 }
     if table.rowSums.count == 1 || table.columnSums.count == 1 { return 0 }
@@ -81,6 +98,23 @@ package enum LabelAgreement {
           first = i + 1
         }
       }
+    }
+
+    init(_ counts: [[Int]]) {
+      let sums = (0..<(counts.first?.count ?? 0)).map { column in
+        counts.reduce(0) { $0 + $1[column] }
+      }
+      // Ranks among the classes that have rows, as for labels.
+      let columns = sums.indices.filter { sums[$0] > 0 }
+      let rows = counts.filter { $0.contains { $0 > 0 } }
+      for (row, line) in rows.enumerated() {
+        for (rank, column) in columns.enumerated() where line[column] > 0 {
+          cells.append((row, rank, line[column]))
+        }
+      }
+      rowSums = rows.map { $0.reduce(0, +) }
+      columnSums = columns.map { sums[$0] }
+      n = rowSums.reduce(0, +)
     }
 
     /// Each label's rank among those that occur, and how many occur.

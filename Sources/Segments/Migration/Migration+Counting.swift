@@ -1,3 +1,4 @@
+import Clustering
 import Columnar
 import Foundation
 import Sharding
@@ -119,7 +120,7 @@ extension Migration {
     precondition(counts.count == previous.count + 1)
     precondition(counts.allSatisfy { $0.count == current.count + 1 })
     let table = counts.dropLast().map { Array($0.dropLast()) }
-    let agreement = Agreement(table)
+    let shared = table.joined().reduce(0, +)
     let columns = Dictionary(
       current.enumerated().map { ($0.element.id, $0.offset) }, uniquingKeysWith: { a, _ in a })
     var kept = 0
@@ -128,9 +129,11 @@ extension Migration {
     }
     self.init(
       previous: previous, current: current, counts: counts,
-      stability: agreement.total > 0 ? Double(kept) / Double(agreement.total) : 0,
-      adjustedRandIndex: agreement.adjustedRandIndex,
-      normalizedMutualInformation: agreement.normalizedMutualInformation)
+      // Runs without a customer in common agree in nothing.
+      stability: shared > 0 ? Double(kept) / Double(shared) : 0,
+      adjustedRandIndex: shared > 0 ? LabelAgreement.adjustedRandIndex(counts: table) : 0,
+      normalizedMutualInformation: shared > 0
+        ? LabelAgreement.normalizedMutualInformation(counts: table) : 0)
   }
 
   /// counts[p][c] / the customers of row p, "left" included; a row without customers is all 0.
@@ -145,60 +148,6 @@ extension Migration {
   package var newCustomers: Int { counts[previous.count].reduce(0, +) }
   /// Customers who are in the previous run only.
   package var leftCustomers: Int { counts.reduce(0) { $0 + $1[current.count] } }
-}
-
-/// How far two partitions of the same customers agree.
-struct Agreement {
-  let total: Int
-  /// 1 for the same partition, 0 for what chance gives (Hubert & Arabie, J. Classification 2, 1985);
-  /// 1 when both put everyone into one class. 0 without customers.
-  let adjustedRandIndex: Double
-  /// Mutual information over the mean of both entropies, 0…1; 1 when both entropies are 0. 0 without
-  /// customers.
-  let normalizedMutualInformation: Double
-
-  init(_ table: [[Int]]) {
-    let rows = table.map { $0.reduce(0, +) }
-    let columns = (0..<(table.first?.count ?? 0)).map { column in
-      table.reduce(0) { $0 + $1[column] }
-    }
-    let n = rows.reduce(0, +)
-    total = n
-    guard n > 0 else {
-      adjustedRandIndex = 0
-      normalizedMutualInformation = 0
-      return
-    }
-    // Pairs in whole numbers: exact for as many customers as an Int32 row number can name.
-    func pairs(_ counts: some Sequence<Int>) -> Double {
-      Double(counts.reduce(0) { $0 + $1 * ($1 - 1) / 2 })
-    }
-    let together = pairs(table.joined())
-    let (a, b, all) = (pairs(rows), pairs(columns), pairs([n]))
-    let expected = all > 0 ? a * b / all : 0
-    let greatest = (a + b) / 2
-    adjustedRandIndex =
-      greatest == expected ? 1 : (together - expected) / (greatest - expected)
-
-    func entropy(_ counts: [Int]) -> Double {
-      counts.reduce(0) { sum, count in
-        let share = Double(count) / Double(n)
-        return count > 0 ? sum - share * log(share) : sum
-      }
-    }
-    var information = 0.0
-    for (row, counts) in table.enumerated() {
-      for (column, count) in counts.enumerated() where count > 0 {
-        // Logarithms of whole numbers: no cancellation of tiny shares.
-        information +=
-          Double(count) / Double(n)
-          * (log(Double(count)) + log(Double(n)) - log(Double(rows[row]))
-            - log(Double(columns[column])))
-      }
-    }
-    let mean = (entropy(rows) + entropy(columns)) / 2
-    normalizedMutualInformation = mean > 0 ? min(1, max(0, information / mean)) : 1
-  }
 }
 
 package enum MigrationError: Error, Sendable, Hashable, CustomStringConvertible {
