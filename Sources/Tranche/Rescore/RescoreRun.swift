@@ -26,6 +26,8 @@ public struct RescoreRun: Sendable {
   public var columns: [String]?
   public var writesReport = true
   public var force = false
+  /// A table of a database that takes the scores too.
+  public var outTable: String?
   /// As typed, for the manifest and the report.
   public var command = ""
 
@@ -61,6 +63,8 @@ public struct RescoreRun: Sendable {
     public var stability: Double?
     public var warnings: [String]
     public var report: String?
+    /// Where the scores went besides, nil for nowhere.
+    public var table: String?
     public var threads: Int
     public var seed: UInt64
     public var seconds: [String: Double]
@@ -68,6 +72,7 @@ public struct RescoreRun: Sendable {
 
     private enum CodingKeys: String, CodingKey {
       case schema, out, runID = "runId", asOf, customers, rows, k, segments, iterations, converged
+      case table
       case inertia, kernel, modelChecksum, stability, warnings, report, threads, seed, seconds
       case peakMemoryBytes
     }
@@ -112,13 +117,20 @@ public struct RescoreRun: Sendable {
     let plan = try RescorePlan(
       asked: columns, clustering: clusteringFeatures, hasPrevious: previous != nil,
       hasOffers: offers.isGiven)
+    let table = try outTable.map {
+      try DatabaseAddress($0, settings: configuration.databaseSettings())
+    }
+    // Before the ledger is read: a table that cannot be written ends the run at once.
+    if let table {
+      try DatabaseTable.probe(table, settings: configuration.databaseSettings())
+    }
     let folder = try StagedFolder(target: out, force: force)
     let reading = LedgerReading(
       inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
       workers: workers, quarantinePath: folder.path("quarantine.parquet"))
     let source = try reading.open()
     let folded = try watch.measure("fold") { try reading.fold(source, context) }
-    let files = source.files
+    let record = InputRecord(source)
     let customerFile = try watch.measure("customers") {
       try customers.isEmpty
         ? nil
@@ -136,9 +148,10 @@ public struct RescoreRun: Sendable {
     if let warning = earlier?.warning { scored.warnings.append(warning) }
 
     let output = RescoreOutput(
-      run: self, plan: plan, folder: folder, ledgerFiles: files, counts: folded.counts,
+      run: self, plan: plan, folder: folder, ledgerFiles: source.files, ledgerRecord: record,
+      counts: folded.counts,
       customerFile: customerFile, previous: earlier?.run, scored: scored,
-      configuration: configuration, workers: workers)
+      configuration: configuration, workers: workers, table: table)
     return try output.write(&watch, context)
   }
 
