@@ -2,9 +2,13 @@
 #include <arrow/compute/api.h>
 #include <dlfcn.h>
 
+#include <condition_variable>
 #include <cstring>
+#include <deque>
+#include <exception>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "ADBC.hpp"
 #include "Reading.hpp"
@@ -189,25 +193,78 @@ class Rows {
   Rows(const Rows &) = delete;
   Rows &operator=(const Rows &) = delete;
   ~Rows() {
-    if (!is_finished_) statement_.cancel();
+    if (fetcher_.joinable()) {
+      bool was_finished = false;
+      {
+        const std::lock_guard<std::mutex> guard(lock_);
+        is_unwanted_ = true;
+        was_finished = is_finished_;
+      }
+      room_.notify_one();
+      // Wakes a fetcher that waits for the server; the interface allows it from any thread.
+      if (!was_finished) statement_.cancel();
+      fetcher_.join();
+    } else {
+      statement_.cancel();
+    }
     if (stream_.release) stream_.release(&stream_);
   }
 
   const std::shared_ptr<arrow::Schema> &schema() const { return schema_; }
 
   /// Null at the end.
+  ///
+  /// Batches are fetched ahead on a thread of their own: a server sends only while someone reads, so
+  /// it would stand still while the rows before are folded.
   std::shared_ptr<arrow::RecordBatch> next() {
-    if (is_finished_) return nullptr;
-    ArrowArray array{};
-    check_stream(stream_.get_next(&stream_, &array));
-    if (!array.release) {
-      is_finished_ = true;
+    if (!fetcher_.joinable()) fetcher_ = std::thread([this] { fetch(); });
+    std::unique_lock<std::mutex> guard(lock_);
+    arrived_.wait(guard, [this] { return !fetched_.empty() || is_finished_; });
+    if (fetched_.empty()) {
+      if (failure_) std::rethrow_exception(failure_);
       return nullptr;
     }
-    return take(arrow::ImportRecordBatch(&array, schema_));
+    auto batch = std::move(fetched_.front());
+    fetched_.pop_front();
+    guard.unlock();
+    room_.notify_one();
+    return batch;
   }
 
  private:
+  /// Batches held ready; drivers make them some 16 MB large.
+  static constexpr size_t most_fetched = 4;
+
+  void fetch() {
+    std::exception_ptr failure;
+    try {
+      while (true) {
+        auto batch = fetch_one();
+        if (!batch) break;
+        std::unique_lock<std::mutex> guard(lock_);
+        room_.wait(guard, [this] { return is_unwanted_ || fetched_.size() < most_fetched; });
+        if (is_unwanted_) break;
+        fetched_.push_back(std::move(batch));
+        guard.unlock();
+        arrived_.notify_one();
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    {
+      const std::lock_guard<std::mutex> guard(lock_);
+      failure_ = failure;
+      is_finished_ = true;
+    }
+    arrived_.notify_one();
+  }
+
+  std::shared_ptr<arrow::RecordBatch> fetch_one() {
+    ArrowArray array{};
+    check_stream(stream_.get_next(&stream_, &array));
+    return array.release ? take(arrow::ImportRecordBatch(&array, schema_)) : nullptr;
+  }
+
   void check_stream(int code) {
     if (code == 0) return;
     AdbcStatusCode status = 0;
@@ -222,7 +279,16 @@ class Rows {
   Statement statement_;
   ArrowArrayStream stream_{};
   std::shared_ptr<arrow::Schema> schema_;
+
+  std::thread fetcher_;
+  std::mutex lock_;
+  std::condition_variable arrived_;
+  std::condition_variable room_;
+  // Under the lock.
+  std::deque<std::shared_ptr<arrow::RecordBatch>> fetched_;
+  std::exception_ptr failure_;
   bool is_finished_ = false;
+  bool is_unwanted_ = false;
 };
 
 class RowsCursor final : public ArrowBridgeCursor {

@@ -23,9 +23,11 @@ struct ContentDigest {
 
   mutating func add(_ batch: [Column], rows count: Int) {
     for (index, column) in batch.enumerated() {
-      for row in 0..<count where column.isMissing(row) {
-        withUnsafeBytes(of: (rows + Int64(row)).littleEndian) {
-          columns[index].missing.update(bufferPointer: $0)
+      if column.validity != nil {
+        for row in 0..<count where column.isMissing(row) {
+          withUnsafeBytes(of: (rows + Int64(row)).littleEndian) {
+            columns[index].missing.update(bufferPointer: $0)
+          }
         }
       }
       switch column.values {
@@ -34,7 +36,12 @@ struct ContentDigest {
         add(buffer, column, zero: 0, index)
       case .float(let buffer): add(buffer, column, zero: 0, index)
       case .double(let buffer): add(buffer, column, zero: 0, index)
-      case .strings(let texts): add(count, column, index) { texts[$0] }
+      case .strings(let texts):
+        switch texts.layout {
+        case .offsets32(let offsets): add(offsets, texts.bytes, column, index)
+        case .offsets64(let offsets): add(offsets, texts.bytes, column, index)
+        case .spans: add(count, column, index) { texts[$0] }
+        }
       case .dictionary(let codes, let texts):
         add(count, column, index) { texts[Int(codes[$0])] }
       }
@@ -74,13 +81,37 @@ struct ContentDigest {
     }
   }
 
+  /// Texts that lie side by side are hashed in one call.
+  private mutating func add<Offset: FixedWidthInteger & BitwiseCopyable>(
+    _ offsets: Buffer<Offset>, _ bytes: Buffer<UInt8>, _ column: Column, _ index: Int
+  ) {
+    withExtendedLifetime((offsets, bytes)) {
+      let (starts, texts) = (offsets.base, UnsafeRawPointer(bytes.base))
+      var lengths = [UInt32](repeating: 0, count: column.count)
+      var run = Int(starts[0])
+      for row in lengths.indices {
+        let (start, end) = (Int(starts[row]), Int(starts[row + 1]))
+        if column.validity != nil, column.isMissing(row) {
+          let before = UnsafeRawBufferPointer(start: texts + run, count: start - run)
+          columns[index].values.update(bufferPointer: before)
+          run = end
+        } else {
+          lengths[row] = UInt32(truncatingIfNeeded: end - start).littleEndian
+        }
+      }
+      let last = UnsafeRawBufferPointer(
+        start: texts + run, count: Int(starts[column.count]) - run)
+      columns[index].values.update(bufferPointer: last)
+      lengths.withUnsafeBytes { columns[index].lengths.update(bufferPointer: $0) }
+    }
+  }
+
   private mutating func add(
     _ count: Int, _ column: Column, _ index: Int, text: (Int) -> UnsafeBufferPointer<UInt8>
   ) {
     withExtendedLifetime(column) {
       var lengths: [UInt32] = []
       lengths.reserveCapacity(count)
-      // Texts side by side are hashed together: a call a text would cost more than the hash.
       var bytes: [UInt8] = []
       for row in 0..<count {
         guard !column.isMissing(row) else {

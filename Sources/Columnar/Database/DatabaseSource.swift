@@ -93,7 +93,7 @@ package final class DatabaseSource: Source {
       (result, places) = (opened, columns)
       self.opened = nil
     } else {
-      result = try connection.query(address.sql(columns: fields.map(\.name)))
+      result = try connection.query(address.sql(columns: fields))
       places = Array(columns.indices)
     }
     let chosen = zip(places, fields).map { place, field in
