@@ -20,7 +20,8 @@ struct TrancheCommand: ParsableCommand {
       """,
     version: BuildInfo.version,
     subcommands: [
-      Rescore.self, FeaturesCommand.self, Fit.self, Assign.self, SelectK.self, Compare.self,
+      Rescore.self, FeaturesCommand.self, Value.self, Fit.self, Assign.self, SelectK.self,
+      Compare.self,
       Report.self, Inspect.self, Generate.self, Doctor.self, Config.self, Version.self,
     ])
 
