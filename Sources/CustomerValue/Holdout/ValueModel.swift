@@ -49,11 +49,13 @@ package struct ValueModel: Sendable, Codable, Equatable {
   }
 
   /// Windows of amounts that a fold must keep for a fit with such a holdout.
+  ///
+  /// - Parameter also: Further ages that amounts are to be cut at.
   package static func windows(
-    _ kind: PurchaseWindows.Kind, holdoutDays: Int?
+    _ kind: PurchaseWindows.Kind, holdoutDays: Int?, also: [Int] = []
   ) -> PurchaseWindows {
     PurchaseWindows(
-      kind: kind, edges: HoldoutSplit.edges(length: holdoutDays ?? defaultHoldoutDays))
+      kind: kind, edges: HoldoutSplit.edges(length: holdoutDays ?? defaultHoldoutDays) + also)
   }
 
   /// Windows that scoring by this model needs.

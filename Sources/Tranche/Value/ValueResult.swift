@@ -31,6 +31,7 @@ extension ValueRun {
     public var holdout: Holdout?
     public var churn: Churn?
     public var regression: [Regression]
+    public var uplift: UpliftReadout?
     /// Σ over customers.
     public var totals: Totals
     public var warnings: [String]

@@ -21,6 +21,8 @@ public struct ValueRun: Sendable {
   /// Whether the candidates are compared although a model is named.
   public var compares = false
   public var quarantine: String?
+  /// Folder of an earlier run whose control group is compared with the rest.
+  public var uplift: String?
   public var force = false
 
   public init(_ input: Input, out: String) {
@@ -158,7 +160,9 @@ public struct ValueRun: Sendable {
     _ context: RunContext, _ workers: Workers
   ) throws -> Result {
     var watch = Stopwatch()
-    let windows = ValueModel.windows(settings.purchases, holdoutDays: settings.holdoutDays)
+    let groups = try uplift.map { try UpliftReading($0, asOf: asOf) }
+    let windows = ValueModel.windows(
+      settings.purchases, holdoutDays: settings.holdoutDays, also: groups.map { [$0.days] } ?? [])
     let folded = try watch.measure("fold") {
       try fold(inputs, asOf, windows, quarantine, configuration, context, workers)
     }
@@ -172,6 +176,9 @@ public struct ValueRun: Sendable {
     }
     let forecast = try watch.measure("score") {
       try model.score(purchases, horizon: settings.horizon(), reasons: true, workers: workers)
+    }
+    let readout = try watch.measure("uplift") {
+      try groups?.readout(purchases, of: folded.table.ids, workers: workers)
     }
     let columns = [
       OutputColumn.identifier("customer_id", folded.table.ids),
@@ -193,6 +200,7 @@ public struct ValueRun: Sendable {
     var result = ValueReport(model).result(out: out, settings: settings, customers: count)
     result.asOf = asOf
     result.rows = RowCounts(folded.counts)
+    result.uplift = readout
     result.totals = Totals(
       expectedTransactions: try ColumnTotal.sum(forecast.expectedTransactions, workers),
       expectedValue: try ColumnTotal.sum(forecast.expectedValue, workers),

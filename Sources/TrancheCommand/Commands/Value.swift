@@ -11,6 +11,8 @@ struct Value: ParsableCommand {
         tranche value --ledger sales.csv --config shop.toml --as-of 2025-12-31 --out value.csv \\
           --model bg-nbd --time-unit weeks --horizon 52
         tranche value --summary customers.csv --time-unit weeks --horizon 39 --out value.csv
+        tranche value --ledger 'bank/ledger-*.parquet' --as-of 2025-12-31 --out value.parquet \\
+          --uplift 2025-11
         tranche value --summary customers.csv --parameters fitted.json --out value.csv --json
 
       From a ledger the model is chosen by holdout: buy-till-you-die models, regressions and simple \
@@ -53,6 +55,12 @@ struct Value: ParsableCommand {
   @Option(help: "File for the ledger rows that cannot be used.")
   var quarantine: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Folder of an earlier rescore run: what its customers did since, against its control group.",
+      valueName: "folder"))
+  var uplift: String?
+
   @Flag(help: "Replace a file that exists.")
   var force = false
 
@@ -62,6 +70,9 @@ struct Value: ParsableCommand {
   func validate() throws {
     guard ledger.isEmpty != summary.isEmpty else {
       throw ValidationError("Give either --ledger or --summary.")
+    }
+    guard uplift == nil || !ledger.isEmpty else {
+      throw ValidationError("--uplift needs --ledger.")
     }
     guard ledger.isEmpty == (asOf == nil) else {
       throw ValidationError(
@@ -77,6 +88,7 @@ struct Value: ParsableCommand {
       run.parameters = parameters
       run.compares = holdout != nil
       run.quarantine = quarantine
+      run.uplift = uplift
       run.force = force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
@@ -107,6 +119,13 @@ struct Value: ParsableCommand {
       total += String(format: ", worth %.0f, %.0f discounted", value, clv)
     }
     lines.append(total)
+    if let all = result.uplift?.segments.last, let since = result.uplift?.since {
+      lines.append(
+        String(format: "uplift since \(since): %.2f a customer", all.value.uplift)
+          + (all.value.low.flatMap { low in
+            all.value.high.map { String(format: ", 95 %% between %.2f and %.2f", low, $0) }
+          } ?? "") + " (\(all.treated) treated, \(all.control) in the control group)")
+    }
     lines += result.warnings.prefix(4).map { "warning: \($0)" }
     lines.append(String(format: "%.2f s, values in ", result.seconds["total"] ?? 0) + result.out)
     return lines
