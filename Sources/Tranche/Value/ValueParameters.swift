@@ -88,7 +88,7 @@ public struct ValueParameters: Sendable, Equatable {
     try models[kind.rawValue].map { numbers in
       do {
         return try kind.model(numbers, unit: unit)
-      } catch {
+      } catch let error as ModelParameterError {
         throw Self.refuse(error, kind.rawValue, file)
       }
     }
@@ -100,7 +100,7 @@ public struct ValueParameters: Sendable, Equatable {
         return try GammaGamma(
           p: numbers["p"] ?? 0, q: numbers["q"] ?? 0, gamma: numbers["gamma"] ?? 0,
           observedMean: numbers["observed_mean"])
-      } catch {
+      } catch let error as ModelParameterError {
         throw Self.refuse(error, Self.spendName, file)
       }
     }
