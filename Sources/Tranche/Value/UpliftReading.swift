@@ -52,7 +52,8 @@ struct UpliftReading {
 
   /// - Throws: ``RunFailure`` when the folder is no run, or the run is not before `asOf`.
   init(_ path: String, asOf: String) throws {
-    folder = URL(fileURLWithPath: path)
+    let folder = URL(fileURLWithPath: path)
+    self.folder = folder
     func read<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value {
       let file = folder.appendingPathComponent(name).path
       guard let data = FileManager.default.contents(atPath: file) else {
