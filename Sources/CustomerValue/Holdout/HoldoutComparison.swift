@@ -25,7 +25,7 @@ package struct HoldoutComparison: Sendable, Codable, Equatable {
     package let amounts: HoldoutMetrics
     /// Mean of both absolute errors, each over the least of all candidates': lowest wins.
     package let score: Double
-    /// Off by so much in total that it is not chosen.
+    /// Off by so much in total, of days or of amounts, that it is not chosen.
     package let isBiased: Bool
     /// How its fits ended, where they did not simply converge.
     package let notes: [String]
@@ -125,7 +125,9 @@ struct HoldoutSplit: Sendable {
         score: 0.5
           * (Self.ratio(metrics.0.meanAbsoluteError, leastDays)
             + Self.ratio(metrics.1.meanAbsoluteError, leastAmounts)),
-        isBiased: abs(metrics.0.totalError ?? 0) > HoldoutComparison.largestTotalError,
+        isBiased: [metrics.0, metrics.1].contains {
+          abs($0.totalError ?? 0) > HoldoutComparison.largestTotalError
+        },
         notes: notes(entry.0))
     }.sorted { Self.order($0.name) < Self.order($1.name) }
     let usable = candidates.filter { !$0.isBiased }
