@@ -144,7 +144,9 @@ package struct ReportContent: Sendable {
       }
     }
 
+    /// For purchase days.
     package var chosen: String
+    package var chosenForAmounts: String
     package var holdoutDays: Int
     /// Customers judged.
     package var customers: Int
@@ -157,11 +159,13 @@ package struct ReportContent: Sendable {
     package var concentration: (gini: Double, topFifth: Double)?
 
     package init(
-      chosen: String, holdoutDays: Int, customers: Int, candidates: [Candidate],
+      chosen: String, chosenForAmounts: String, holdoutDays: Int, customers: Int,
+      candidates: [Candidate],
       calibration: [Tenth], churn: [Tenth],
       concentration: (gini: Double, topFifth: Double)? = nil
     ) {
       self.chosen = chosen
+      self.chosenForAmounts = chosenForAmounts
       self.holdoutDays = holdoutDays
       self.customers = customers
       self.candidates = candidates

@@ -60,7 +60,6 @@ import Testing
     }
     let chosen = try #require(result["model"] as? String)
     let own = try #require(errors[chosen])
-    print(chosen, errors.sorted { $0.value < $1.value })
     for rival in Self.purchaseModels.union(Self.simpleRules) {
       #expect(own < errors[rival] ?? 0, "\(chosen) \(own) against \(rival) \(errors[rival] ?? 0)")
     }
@@ -94,7 +93,7 @@ import Testing
         "--out", "feb",
       ], in: folder)
     let value = try #require(first["value"] as? [String: Any])
-    #expect((value["candidates"] as? [[String: Any]])?.count == 13)
+    #expect((value["candidates"] as? [[String: Any]])?.count == 14)
     let second = try Tranche.json(
       [
         "rescore", "--ledger", "bank.parquet", "--as-of", "2025-03-31", "--config", "bank.toml",

@@ -14,7 +14,10 @@ package struct HoldoutComparison: Sendable, Codable, Equatable {
   package let actualDays: Double
   package let actualAmount: Double
   package let candidates: [Candidate]
+  /// The least absolute error of purchase days among those whose total is not far off.
   package let chosen: ValueCandidate
+  /// The same of amounts: a salary repeats itself to the cent, the days of a card do not.
+  package let chosenForAmounts: ValueCandidate
   /// Of the churn risk that goes with the chosen one, against "no purchase in the holdout".
   package let churn: ProbabilityCalibration?
 
@@ -23,10 +26,6 @@ package struct HoldoutComparison: Sendable, Codable, Equatable {
     /// Of purchase days.
     package let days: HoldoutMetrics
     package let amounts: HoldoutMetrics
-    /// Mean of both absolute errors, each over the least of all candidates': lowest wins.
-    package let score: Double
-    /// Off by so much in total, of days or of amounts, that it is not chosen.
-    package let isBiased: Bool
     /// How its fits ended, where they did not simply converge.
     package let notes: [String]
   }
@@ -96,59 +95,55 @@ struct HoldoutSplit: Sendable {
   }
 
   func compare(choosing asked: ValueCandidate?) throws -> HoldoutComparison {
-    var forecasts: [(ValueCandidate, SnapshotForecast)] = []
-    for candidate in ValueCandidate.allCases where !candidate.isRegression {
-      forecasts.append((candidate, try forecast(candidate)))
-    }
+    var forecasts: [ValueCandidate: SnapshotForecast] = [:]
     let inner = try innerSplit()
-    var churn: GeneralizedLinearModel?
-    if let inner {
-      for candidate in ValueCandidate.allCases where candidate.isRegression {
-        forecasts.append((candidate, try learned(candidate, from: inner)))
+    for candidate in ValueCandidate.allCases where candidate.parts == [candidate] {
+      if !candidate.isRegression {
+        forecasts[candidate] = try forecast(candidate)
+      } else if let inner {
+        forecasts[candidate] = try learned(candidate, from: inner)
       }
-      churn = try ChurnModel.fit(
-        purchases, inner.snapshot, inner.outcome.days, window: window, workers: workers)
+    }
+    var all: [(name: ValueCandidate, forecast: SnapshotForecast)] = []
+    for candidate in ValueCandidate.allCases {
+      let parts = candidate.parts.compactMap { forecasts[$0] }
+      if parts.count == candidate.parts.count { all.append((candidate, .mean(parts))) }
     }
     let (days, amounts) = (Array(outcome.days.values), Array(outcome.amounts.values))
-    let all = forecasts
-    let metrics = try workers.map(all.count) { index in
-      (
-        HoldoutMetrics(predicted: all[index].1.days, actual: days),
-        HoldoutMetrics(predicted: all[index].1.amounts, actual: amounts)
-      )
-    }
-    let leastDays = metrics.map(\.0.meanAbsoluteError).min() ?? 0
-    let leastAmounts = metrics.map(\.1.meanAbsoluteError).min() ?? 0
-    let candidates = zip(all, metrics).map { entry, metrics in
+    let judged = all
+    let candidates = try workers.map(judged.count) { index in
       HoldoutComparison.Candidate(
-        name: entry.0, days: metrics.0, amounts: metrics.1,
-        score: 0.5
-          * (Self.ratio(metrics.0.meanAbsoluteError, leastDays)
-            + Self.ratio(metrics.1.meanAbsoluteError, leastAmounts)),
-        isBiased: [metrics.0, metrics.1].contains {
-          abs($0.totalError ?? 0) > HoldoutComparison.largestTotalError
-        },
-        notes: notes(entry.0))
-    }.sorted { Self.order($0.name) < Self.order($1.name) }
-    let usable = candidates.filter { !$0.isBiased }
-    // With every total off, the nearest one is the least evil.
-    let best =
-      usable.isEmpty
-      ? candidates.min { abs($0.days.totalError ?? 0) < abs($1.days.totalError ?? 0) }
-      : usable.min { $0.score < $1.score }
-    guard let chosen = asked ?? best?.name else { preconditionFailure("there are candidates") }
+        name: judged[index].name,
+        days: HoldoutMetrics(predicted: judged[index].forecast.days, actual: days),
+        amounts: HoldoutMetrics(predicted: judged[index].forecast.amounts, actual: amounts),
+        notes: notes(judged[index].name))
+    }
+    let chosen = asked ?? Self.best(candidates, \.days)
+    let churn = try inner.map {
+      try ChurnModel.fit(purchases, $0.snapshot, $0.outcome.days, window: window, workers: workers)
+    }
     return HoldoutComparison(
       days: length, innerDays: inner?.length, customers: outer.count,
       actualDays: days.reduce(0, +), actualAmount: amounts.reduce(0, +), candidates: candidates,
-      chosen: chosen, churn: try churnCalibration(chosen, churn, inner?.length))
+      chosen: chosen, chosenForAmounts: asked ?? Self.best(candidates, \.amounts),
+      churn: try churnCalibration(chosen, churn, inner?.length))
   }
 
-  private static func ratio(_ value: Double, _ least: Double) -> Double {
-    least > 0 ? value / least : value == 0 ? 1 : .greatestFiniteMagnitude
-  }
-
-  private static func order(_ candidate: ValueCandidate) -> Int {
-    ValueCandidate.allCases.firstIndex(of: candidate) ?? 0
+  /// Least absolute error, ties to the first; with every total far off, the nearest total.
+  private static func best(
+    _ candidates: [HoldoutComparison.Candidate],
+    _ metrics: KeyPath<HoldoutComparison.Candidate, HoldoutMetrics>
+  ) -> ValueCandidate {
+    func bias(_ candidate: HoldoutComparison.Candidate) -> Double {
+      abs(candidate[keyPath: metrics].totalError ?? 0)
+    }
+    let usable = candidates.filter { bias($0) <= HoldoutComparison.largestTotalError }
+    let best =
+      usable.min {
+        $0[keyPath: metrics].meanAbsoluteError < $1[keyPath: metrics].meanAbsoluteError
+      } ?? candidates.min { bias($0) < bias($1) }
+    guard let best else { preconditionFailure("there are candidates without an inner split") }
+    return best.name
   }
 
   private func notes(_ candidate: ValueCandidate) -> [String] {
@@ -159,13 +154,9 @@ struct HoldoutSplit: Sendable {
   }
 
   private func forecast(_ candidate: ValueCandidate) throws -> SnapshotForecast {
-    guard !candidate.purchaseModels.isEmpty else {
+    guard let days = candidate.purchaseModel.flatMap({ forecasts.expected[$0] }) else {
       return try SimpleRule.forecast(
         candidate, purchases, outer, length: length, workers: workers)
-    }
-    let parts = candidate.purchaseModels.compactMap { forecasts.expected[$0] }
-    let days = (0..<outer.count).map { row in
-      parts.reduce(0) { $0 + $1[row] } / Double(parts.count)
     }
     return SnapshotForecast(days: days, amounts: zip(days, forecasts.spend).map(*))
   }

@@ -14,6 +14,8 @@ package enum ValueCandidate: String, Codable, Sendable, CaseIterable {
   /// Logistic regression of buying at all times Poisson regression of how often, given any.
   case hurdle
   case ridge
+  /// Mean of ridge, hurdle and the recency-weighted rate, whose errors differ.
+  case blend
   /// Purchase days weighted by e^(−age / holdout), as a rate.
   case recencyWeightedRate = "recency-weighted-rate"
   /// What happened in the last window of the horizon's length, again.
@@ -23,15 +25,20 @@ package enum ValueCandidate: String, Codable, Sendable, CaseIterable {
   /// Repeat purchases over the time observed.
   case rate
 
-  package var purchaseModels: [PurchaseModelKind] {
+  /// What its forecast is the mean of: itself, or others.
+  package var parts: [ValueCandidate] {
     switch self {
-    case .bgNBD: [.bgNBD]
-    case .mbgNBD: [.mbgNBD]
-    case .paretoNBD: [.paretoNBD]
     case .purchaseModelMean: [.mbgNBD, .paretoNBD]
-    default: []
+    case .blend: [.ridge, .hurdle, .recencyWeightedRate]
+    default: [self]
     }
   }
+
+  /// A single purchase model.
+  var purchaseModel: PurchaseModelKind? { PurchaseModelKind(rawValue: rawValue) }
+
+  /// The purchase models that it is or is the mean of; empty for anything else.
+  package var purchaseModels: [PurchaseModelKind] { parts.compactMap(\.purchaseModel) }
 
   /// Learned from an earlier split's outcome.
   package var isRegression: Bool {
@@ -41,9 +48,9 @@ package enum ValueCandidate: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  package var usesPurchaseModels: Bool {
-    !purchaseModels.isEmpty || self == .recalibrated || self == .hybrid
-  }
+  /// A regression on the purchase models' forecasts.
+  var regressesOnModels: Bool { self == .recalibrated || self == .hybrid }
 
-  package var isSimpleRule: Bool { !isRegression && purchaseModels.isEmpty }
+  /// Cannot be used without a time split.
+  var needsSplit: Bool { purchaseModels.isEmpty }
 }

@@ -28,41 +28,16 @@ extension ValueModel {
     let cells = try PurchaseCells(base.summary, workers: workers)
     let models = try purchaseModels()
     let spend = try self.spend()
-    let futures = try self.futures(models.map(\.model), cells, horizon, workers)
-    let summary = base.summary
-    let own = try ownForecast(purchases, base, cells, models, spend, workers)
-    var (days, values, clvs) = (
-      [Double](repeating: 0, count: base.count), [Double](repeating: 0, count: base.count),
-      [Double](repeating: 0, count: base.count)
-    )
-    let shards = Shards(rows: base.count, rowsPerShard: 1 << 16)
-    let window = Double(holdoutDays ?? 1) / timeUnit.days
-    try Self.fill(&days, &values, &clvs) { days, values, clvs in
-      nonisolated(unsafe) let (days, values, clvs) = (days, values, clvs)
-      try workers.forEach(shards.count) { shard in
-        for row in shards[shard] {
-          let future = futures[row]
-          if let own {
-            // The forecast of the holdout's length, stretched as the purchase models say.
-            let (stretch, discounted) =
-              future.w > 1e-12
-              ? (future.y / future.w, future.z / future.w)
-              : Self.linear(horizon, timeUnit, window)
-            days[row] = own.days[row] * stretch
-            values[row] = own.amounts[row] * stretch * horizon.margin
-            clvs[row] = own.amounts[row] * discounted * horizon.margin
-          } else {
-            let money =
-              spend.expectedSpend(
-                repeats: Double(summary.repeats[row]), meanSpend: summary.meanSpend?[row] ?? 0)
-              * horizon.margin
-            days[row] = future.y
-            values[row] = future.y * money
-            clvs[row] = future.z * money
-          }
-        }
-      }
-    }
+    // P(alive) and the shape of time beyond the holdout: the chosen purchase models', else all.
+    let own = candidate.purchaseModels
+    let aliveModels = own.isEmpty ? models : models.filter { own.contains($0.kind) }
+    let futures = try self.futures(aliveModels.map(\.model), cells, horizon, workers)
+    let context = ScoringContext(
+      purchases: purchases, base: base, cells: cells, models: models, spend: spend,
+      horizon: horizon, futures: futures, workers: workers)
+    let forecasts = try mean(candidate, context)
+    let amounts =
+      amountCandidate == candidate ? forecasts : try mean(amountCandidate, context)
     let input = ChurnModel.input(purchases, base, window: self.window)
     let risk: [Double]
     if let churn {
@@ -70,29 +45,111 @@ extension ValueModel {
     } else {
       risk = (0..<base.count).map { 1 - futures[$0].x }
     }
-    let told = try reasons ? self.reasons(base, cells, models.map(\.model), input, workers) : nil
+    let told =
+      try reasons
+      ? self.reasons(base, cells, aliveModels.map(\.model), input, workers) : nil
     let size = purchases.customers
     return ValueForecast(
       probabilityAlive: base.spread(futures.values.map(\.x), over: size),
-      expectedTransactions: base.spread(days, over: size),
-      expectedValue: base.spread(values, over: size), clv: base.spread(clvs, over: size),
+      expectedTransactions: base.spread(forecasts.days, over: size),
+      expectedValue: base.spread(amounts.values, over: size),
+      clv: base.spread(amounts.clvs, over: size),
       churnRisk: base.spread(risk, over: size),
       reasons: told.map { base.spread($0.codes, over: size) }, reasonNames: told?.names ?? [])
   }
 
-  private static func fill(
-    _ a: inout [Double], _ b: inout [Double], _ c: inout [Double],
-    _ body: (
-      UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>
-    ) throws -> Void
-  ) throws {
-    guard !a.isEmpty else { return }
-    try a.withUnsafeMutableBufferPointer { a in
-      try b.withUnsafeMutableBufferPointer { b in
-        try c.withUnsafeMutableBufferPointer { c in
-          try body(a.baseAddress!, b.baseAddress!, c.baseAddress!)
+  /// What every part of a forecast needs.
+  private struct ScoringContext {
+    let purchases: CustomerPurchases
+    let base: PurchaseSnapshot
+    let cells: PurchaseCells
+    let models: [(kind: PurchaseModelKind, model: any PurchaseModel)]
+    let spend: GammaGamma
+    let horizon: ValueHorizon
+    let futures: Buffer<SIMD4<Double>>
+    let workers: Workers
+  }
+
+  /// Row by row of the snapshot, to the horizon.
+  private struct HorizonForecast {
+    var days: [Double]
+    var values: [Double]
+    var clvs: [Double]
+
+    /// - Parameter row: Days, value and clv of a row.
+    init(_ rows: Int, _ workers: Workers, _ row: @Sendable (Int) -> SIMD3<Double>) throws {
+      let shards = Shards(rows: rows, rowsPerShard: 1 << 16)
+      let parts = try workers.map(shards.count) { shard in shards[shard].map(row) }
+      (days, values, clvs) = ([], [], [])
+      days.reserveCapacity(rows)
+      values.reserveCapacity(rows)
+      clvs.reserveCapacity(rows)
+      for part in parts {
+        for value in part {
+          days.append(value.x)
+          values.append(value.y)
+          clvs.append(value.z)
         }
       }
+    }
+
+    static func += (sum: inout HorizonForecast, other: HorizonForecast) {
+      for row in sum.days.indices {
+        sum.days[row] += other.days[row]
+        sum.values[row] += other.values[row]
+        sum.clvs[row] += other.clvs[row]
+      }
+    }
+  }
+
+  private func mean(
+    _ candidate: ValueCandidate, _ context: ScoringContext
+  ) throws -> HorizonForecast {
+    var sum = try forecast(candidate.parts[0], context)
+    for part in candidate.parts.dropFirst() { sum += try forecast(part, context) }
+    let share = 1 / Double(candidate.parts.count)
+    if candidate.parts.count > 1 {
+      for row in sum.days.indices {
+        sum.days[row] *= share
+        sum.values[row] *= share
+        sum.clvs[row] *= share
+      }
+    }
+    return sum
+  }
+
+  private func forecast(
+    _ part: ValueCandidate, _ context: ScoringContext
+  ) throws -> HorizonForecast {
+    let (base, horizon, workers) = (context.base, context.horizon, context.workers)
+    let margin = horizon.margin
+    if let kind = part.purchaseModel {
+      let own =
+        candidate == part
+        ? context.futures
+        : try futures(
+          context.models.filter { $0.kind == kind }.map(\.model), context.cells, horizon, workers)
+      let (summary, spend) = (base.summary, context.spend)
+      return try HorizonForecast(base.count, workers) { row in
+        let money =
+          spend.expectedSpend(
+            repeats: Double(summary.repeats[row]), meanSpend: summary.meanSpend?[row] ?? 0) * margin
+        let future = own[row]
+        return SIMD3(future.y, future.y * money, future.z * money)
+      }
+    }
+    let window = Double(holdoutDays ?? 1) / timeUnit.days
+    let near = try nearForecast(part, context)
+    let futures = context.futures
+    let linear = Self.linear(horizon, timeUnit, window)
+    return try HorizonForecast(base.count, workers) { row in
+      // The forecast of the holdout's length, stretched as the purchase models say.
+      let future = futures[row]
+      let (stretch, discounted) =
+        future.w > 1e-12 ? (future.y / future.w, future.z / future.w) : linear
+      return SIMD3(
+        near.days[row] * stretch, near.amounts[row] * stretch * margin,
+        near.amounts[row] * discounted * margin)
     }
   }
 
@@ -138,23 +195,22 @@ extension ValueModel {
     }
   }
 
-  /// Nil where the purchase models are the forecast.
-  private func ownForecast(
-    _ purchases: CustomerPurchases, _ base: PurchaseSnapshot, _ cells: PurchaseCells,
-    _ models: [(kind: PurchaseModelKind, model: any PurchaseModel)], _ spend: GammaGamma,
-    _ workers: Workers
-  ) throws -> SnapshotForecast? {
-    guard candidate.purchaseModels.isEmpty else { return nil }
+  /// Of a rule or a regression, in the days after as-of that were held out in the fit.
+  private func nearForecast(
+    _ part: ValueCandidate, _ context: ScoringContext
+  ) throws -> SnapshotForecast {
     let length = holdoutDays ?? Self.defaultHoldoutDays
-    guard let regression else {
-      return try SimpleRule.forecast(candidate, purchases, base, length: length, workers: workers)
+    let (purchases, base, workers) = (context.purchases, context.base, context.workers)
+    guard let regression = regressions[part.rawValue] else {
+      return try SimpleRule.forecast(part, purchases, base, length: length, workers: workers)
     }
     let known =
-      candidate.usesPurchaseModels
+      part.regressesOnModels
       ? try PurchaseModelForecasts(
-        models, spend: spend, base, cells, length: length, workers: workers) : nil
+        context.models, spend: context.spend, base, context.cells, length: length,
+        workers: workers) : nil
     return try regression.forecast(
-      RegressionInput(candidate, window: window, purchases, base, known), longest: length,
+      RegressionInput(part, window: window, purchases, base, known), longest: length,
       workers: workers)
   }
 

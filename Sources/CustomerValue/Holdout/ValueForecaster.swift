@@ -25,6 +25,23 @@ package struct PurchaseModelSet: Sendable {
 struct SnapshotForecast: Sendable {
   var days: [Double]
   var amounts: [Double]
+
+  /// Row by row; one part is itself.
+  static func mean(_ parts: [SnapshotForecast]) -> SnapshotForecast {
+    guard var sum = parts.first, parts.count > 1 else { return parts[0] }
+    for part in parts.dropFirst() {
+      for row in sum.days.indices {
+        sum.days[row] += part.days[row]
+        sum.amounts[row] += part.amounts[row]
+      }
+    }
+    let share = 1 / Double(parts.count)
+    for row in sum.days.indices {
+      sum.days[row] *= share
+      sum.amounts[row] *= share
+    }
+    return sum
+  }
 }
 
 /// Purchase models' forecasts of a snapshot.
@@ -148,7 +165,7 @@ struct RegressionInput: Sendable {
     features =
       candidate == .recalibrated
       ? nil : PurchaseFeatures(window: window, hasRates: candidate == .ridge)
-    if let models, candidate == .recalibrated || candidate == .hybrid {
+    if let models, candidate.regressesOnModels {
       columns = models.columns(withAlive: candidate == .hybrid) + [models.columnOfSpend()]
     } else {
       columns = []

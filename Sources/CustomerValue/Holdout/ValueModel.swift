@@ -5,7 +5,9 @@ import Sharding
 /// A forecast of every customer's purchases, chosen and fitted: all that next month needs to score
 /// without fitting again.
 package struct ValueModel: Sendable, Codable, Equatable {
+  /// Of purchase days, and so of P(alive).
   package let candidate: ValueCandidate
+  package let amountCandidate: ValueCandidate
   package let timeUnit: PurchaseTimeUnit
   /// Days of the holdout that regressions forecast; nil where nothing was held out.
   package let holdoutDays: Int?
@@ -15,7 +17,8 @@ package struct ValueModel: Sendable, Codable, Equatable {
   package let parameters: [String: [String: Double]]
   /// Of Gamma-Gamma: p, q, gamma, observed_mean.
   package let spendParameters: [String: Double]
-  package let regression: ValueRegression?
+  /// By the candidate's name.
+  package let regressions: [String: ValueRegression]
   /// Nil where the risk is 1 − P(alive).
   package let churn: GeneralizedLinearModel?
   /// Centre of the base, which reasons are told against: repeats, t_x, T, in the time unit.
@@ -79,10 +82,7 @@ package struct ValueModel: Sendable, Codable, Equatable {
     guard base.count > 0 else { throw ValueModelError.noPurchases }
     var warnings: [String] = []
     var split: HoldoutSplit?
-    let needsSplit =
-      options.candidate == nil || options.compares || options.candidate?.isRegression == true
-      || options.candidate?.isSimpleRule == true
-    if needsSplit {
+    if options.candidate?.needsSplit ?? true || options.compares {
       let days = options.holdoutDays ?? holdoutDays(oldestAge: purchases.oldestAge)
       if let days {
         split = try HoldoutSplit(
@@ -99,7 +99,7 @@ package struct ValueModel: Sendable, Codable, Equatable {
     }
     let cells = try PurchaseCells(base.summary, workers: workers)
     guard let split else {
-      guard options.candidate?.isRegression != true, options.candidate?.isSimpleRule != true else {
+      guard options.candidate?.needsSplit != true else {
         throw ValueModelError.tooShort(days: purchases.oldestAge + 1)
       }
       let kinds = options.candidate?.purchaseModels ?? PurchaseModelKind.allCases
@@ -109,37 +109,41 @@ package struct ValueModel: Sendable, Codable, Equatable {
         options.candidate ?? likeliest.flatMap { ValueCandidate(rawValue: $0.kind.rawValue) }
         ?? .bgNBD
       return ValueModel(
-        candidate, options.unit, models, base, split: nil, regression: nil, churn: nil,
+        candidate, candidate, options.unit, models, base, split: nil, regressions: [:], churn: nil,
         comparison: nil, warnings: warnings)
     }
     let comparison = try split.compare(choosing: options.candidate)
-    let chosen = comparison.chosen
-    // The forecast beyond the holdout keeps the shape of the purchase models.
-    let kinds =
-      chosen.purchaseModels.isEmpty ? PurchaseModelKind.allCases : chosen.purchaseModels
+    let chosen = [comparison.chosen, comparison.chosenForAmounts]
+    let parts = Set(chosen.flatMap(\.parts))
+    // Beyond the holdout a forecast keeps the shape of the purchase models.
+    let kinds = PurchaseModelKind.allCases.filter { kind in
+      parts.contains { $0.purchaseModel ?? kind == kind }
+    }
     let models = try PurchaseModelSet(kinds, base.summary, cells, workers: workers)
-    var regression: ValueRegression?
-    if chosen.isRegression {
-      regression = try ValueRegression(
-        chosen,
-        RegressionInput(chosen, window: split.window, purchases, split.outer, split.forecasts),
+    var regressions: [String: ValueRegression] = [:]
+    for part in ValueCandidate.allCases where part.isRegression && parts.contains(part) {
+      regressions[part.rawValue] = try ValueRegression(
+        part,
+        RegressionInput(part, window: split.window, purchases, split.outer, split.forecasts),
         days: split.outcome.days, amounts: split.outcome.amounts, workers: workers)
     }
     let churn =
-      chosen.purchaseModels.isEmpty
+      comparison.chosen.purchaseModels.isEmpty
       ? try ChurnModel.fit(
         purchases, split.outer, split.outcome.days, window: split.window, workers: workers) : nil
     return ValueModel(
-      chosen, options.unit, models, base, split: split, regression: regression, churn: churn,
-      comparison: comparison, warnings: warnings)
+      comparison.chosen, comparison.chosenForAmounts, options.unit, models, base, split: split,
+      regressions: regressions, churn: churn, comparison: comparison, warnings: warnings)
   }
 
   private init(
-    _ candidate: ValueCandidate, _ unit: PurchaseTimeUnit, _ models: PurchaseModelSet,
-    _ base: PurchaseSnapshot, split: HoldoutSplit?, regression: ValueRegression?,
-    churn: GeneralizedLinearModel?, comparison: HoldoutComparison?, warnings: [String]
+    _ candidate: ValueCandidate, _ amountCandidate: ValueCandidate, _ unit: PurchaseTimeUnit,
+    _ models: PurchaseModelSet, _ base: PurchaseSnapshot, split: HoldoutSplit?,
+    regressions: [String: ValueRegression], churn: GeneralizedLinearModel?,
+    comparison: HoldoutComparison?, warnings: [String]
   ) {
     self.candidate = candidate
+    self.amountCandidate = amountCandidate
     timeUnit = unit
     holdoutDays = split?.length
     window = split?.window ?? 30
@@ -153,7 +157,7 @@ package struct ValueModel: Sendable, Codable, Equatable {
     spendParameters = [
       "p": spend.p, "q": spend.q, "gamma": spend.gamma, "observed_mean": spend.observedMean,
     ]
-    self.regression = regression
+    self.regressions = regressions
     self.churn = churn
     typical = Self.centre(base.summary)
     fits =
@@ -192,6 +196,7 @@ package struct ValueModel: Sendable, Codable, Equatable {
     spendFit: GammaGamma.SpendFit?, _ base: PurchaseSnapshot, logLikelihood: Double
   ) {
     candidate = ValueCandidate(rawValue: kind.rawValue) ?? .bgNBD
+    amountCandidate = candidate
     timeUnit = base.summary.timeUnit
     holdoutDays = nil
     window = 30
@@ -199,7 +204,7 @@ package struct ValueModel: Sendable, Codable, Equatable {
     spendParameters = [
       "p": spend.p, "q": spend.q, "gamma": spend.gamma, "observed_mean": spend.observedMean,
     ]
-    regression = nil
+    regressions = [:]
     churn = nil
     typical = Self.centre(base.summary)
     fits = [

@@ -3,12 +3,13 @@ extension Page {
   var forecastSection: Section? {
     guard let forecast = content.forecast, !forecast.candidates.isEmpty else { return nil }
     let rows = forecast.candidates.map { candidate -> HTML in
-      let isChosen = candidate.name == forecast.chosen
-      let mark: HTML? = isChosen ? " <b>\(say(.forecastChosen))</b>" : nil
+      let chosen: HTML = " <b>\(say(.forecastChosen))</b>"
+      let forDays: HTML? = candidate.name == forecast.chosen ? chosen : nil
+      let forAmounts: HTML? = candidate.name == forecast.chosenForAmounts ? chosen : nil
       return """
-        <tr><th scope="row">\(candidate.name)\(mark)</th><td>\(
-          numbers.decimal(candidate.daysError, 3))</td><td>\(
-          numbers.decimal(candidate.amountError, 2))</td><td>\(
+        <tr><th scope="row">\(candidate.name)</th><td>\(
+          numbers.decimal(candidate.daysError, 3))\(forDays)</td><td>\(
+          numbers.decimal(candidate.amountError, 2))\(forAmounts)</td><td>\(
           candidate.totalError.map { numbers.signedPercent($0) } ?? "–")</td><td>\(
           candidate.gini.map { numbers.decimal($0, 3) } ?? "–")</td><td>\(
           candidate.topDecile.map { numbers.percent($0) } ?? "–")</td></tr>

@@ -95,7 +95,8 @@ struct ReportAssembly {
     let concentration = try clv.flatMap { try CustomerValue.Concentration($0, workers: workers) }
     let chosen = comparison.candidates.first { $0.name == comparison.chosen }
     return ReportContent.Forecast(
-      chosen: comparison.chosen.rawValue, holdoutDays: comparison.days,
+      chosen: comparison.chosen.rawValue,
+      chosenForAmounts: comparison.chosenForAmounts.rawValue, holdoutDays: comparison.days,
       customers: comparison.customers,
       candidates: comparison.candidates.map {
         ReportContent.Forecast.Candidate(

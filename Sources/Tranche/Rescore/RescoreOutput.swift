@@ -85,7 +85,8 @@ struct RescoreOutput {
     let report = ValueReport(model).result(
       out: run.out, settings: settings, customers: scored.table.rows)
     return RescoreRun.Result.Value(
-      model: report.model, holdout: report.holdout, candidates: report.candidates,
+      model: report.model, valueModel: report.valueModel, holdout: report.holdout,
+      candidates: report.candidates,
       churn: report.churn)
   }
 

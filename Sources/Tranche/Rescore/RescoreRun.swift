@@ -44,7 +44,9 @@ public struct RescoreRun: Sendable {
       public var share: Double
     }
     public struct Value: Encodable, Sendable {
+      /// Of transactions.
       public var model: String
+      public var valueModel: String
       /// Nil where nothing was held out.
       public var holdout: ValueRun.Holdout?
       public var candidates: [ValueRun.Candidate]

@@ -111,7 +111,7 @@ struct ValueReport {
     let comparison = model.comparison
     let candidates =
       comparison.map { table in
-        table.candidates.map { ValueRun.Candidate($0, chosen: table.chosen) }
+        table.candidates.map { ValueRun.Candidate($0, in: table) }
       }
       ?? purchases.map {
         ValueRun.Candidate(
@@ -124,7 +124,8 @@ struct ValueReport {
     return ValueRun.Result(
       out: out, source: "ledger", customers: customers, timeUnit: model.timeUnit.rawValue,
       horizon: settings.length, monthlyDiscount: settings.monthlyDiscount,
-      margin: settings.margin, model: model.candidate.rawValue, parameters: parameters,
+      margin: settings.margin, model: model.candidate.rawValue,
+      valueModel: model.amountCandidate.rawValue, parameters: parameters,
       standardErrors: errors, logLikelihood: own?.logLikelihood, status: status,
       spend: spend.map {
         ValueRun.Spend(
@@ -150,12 +151,14 @@ struct ValueReport {
 
   private var regressions: [ValueRun.Regression] {
     var list: [ValueRun.Regression] = []
-    if let regression = model.regression {
-      if let buying = regression.buying { list.append(ValueRun.Regression("buying", buying)) }
-      list.append(ValueRun.Regression("count", regression.days))
-      list.append(ValueRun.Regression("value", regression.amounts))
+    for (name, regression) in model.regressions.sorted(by: { $0.key < $1.key }) {
+      if let buying = regression.buying {
+        list.append(ValueRun.Regression(name, "buying", buying))
+      }
+      list.append(ValueRun.Regression(name, "count", regression.days))
+      list.append(ValueRun.Regression(name, "value", regression.amounts))
     }
-    if let churn = model.churn { list.append(ValueRun.Regression("churn", churn)) }
+    if let churn = model.churn { list.append(ValueRun.Regression("logistic", "churn", churn)) }
     return list
   }
 }

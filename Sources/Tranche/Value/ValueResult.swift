@@ -16,8 +16,10 @@ extension ValueRun {
     public var horizon: Double
     public var monthlyDiscount: Double
     public var margin: Double
-    /// The one that scored.
+    /// The one that forecasts transactions.
     public var model: String
+    /// The one that forecasts value.
+    public var valueModel: String
     /// As `--parameters` reads them.
     public var parameters: ValueParameters
     /// By model, then by parameter; null where a parameter sits on a boundary.
@@ -57,13 +59,11 @@ extension ValueRun {
 
   public struct Candidate: Encodable, Sendable {
     public var name: String
+    /// For transactions.
     public var chosen: Bool
+    public var chosenForValue: Bool
     public var logLikelihood: Double?
     public var status: String?
-    /// Mean of both absolute errors, each over the least of all candidates'.
-    public var score: Double?
-    /// Passed over because its total is off by more than a quarter.
-    public var isBiased: Bool?
     /// Purchase days in the holdout.
     public var counts: Metrics?
     /// Amounts in the holdout.
@@ -118,6 +118,7 @@ extension ValueRun {
   }
 
   public struct Regression: Encodable, Sendable {
+    public var model: String
     /// What it predicts: count, value, buying or churn.
     public var target: String
     public var family: String
@@ -133,7 +134,8 @@ extension ValueRun {
       public var scale: Double
     }
 
-    init(_ target: String, _ model: GeneralizedLinearModel) {
+    init(_ name: String, _ target: String, _ model: GeneralizedLinearModel) {
+      self.model = name
       self.target = target
       family = model.family.rawValue
       intercept = model.intercept
@@ -148,12 +150,19 @@ extension ValueRun {
 }
 
 extension ValueRun.Candidate {
-  init(_ candidate: HoldoutComparison.Candidate, chosen: ValueCandidate) {
+  init(_ candidate: HoldoutComparison.Candidate, in table: HoldoutComparison) {
     self.init(
-      name: candidate.name.rawValue, chosen: candidate.name == chosen, logLikelihood: nil,
+      name: candidate.name.rawValue, chosen: candidate.name == table.chosen,
+      chosenForValue: candidate.name == table.chosenForAmounts, logLikelihood: nil,
       status: candidate.notes.isEmpty ? nil : candidate.notes.joined(separator: "; "),
-      score: candidate.score, isBiased: candidate.isBiased,
       counts: ValueRun.Metrics(candidate.days), values: ValueRun.Metrics(candidate.amounts))
+  }
+
+  /// Without a holdout.
+  init(name: String, chosen: Bool, logLikelihood: Double?, status: String) {
+    self.init(
+      name: name, chosen: chosen, chosenForValue: chosen, logLikelihood: logLikelihood,
+      status: status, counts: nil, values: nil)
   }
 
   init(_ fit: PurchaseModelFit, chosen: Bool) {

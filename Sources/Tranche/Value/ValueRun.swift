@@ -133,7 +133,8 @@ public struct ValueRun: Sendable {
     return Result(
       out: out, source: "summary", customers: ids.count, timeUnit: settings.unit.rawValue,
       horizon: settings.length, monthlyDiscount: settings.monthlyDiscount,
-      margin: settings.margin, model: fitted.kind.rawValue, parameters: fitted.parameters,
+      margin: settings.margin, model: fitted.kind.rawValue,
+      valueModel: fitted.kind.rawValue, parameters: fitted.parameters,
       standardErrors: fitted.standardErrors, logLikelihood: fitted.logLikelihood,
       status: fitted.status, spend: fitted.spend, candidates: fitted.candidates, holdout: nil,
       churn: nil, regression: [], totals: totals, warnings: fitted.warnings,

@@ -100,12 +100,15 @@ struct Value: ParsableCommand {
   }
 
   private static func lines(_ result: ValueRun.Result) -> [String] {
-    var lines = [
-      "\(result.customers) customers by \(result.model), \(result.status)"
-    ]
+    let names =
+      result.model == result.valueModel
+      ? result.model : "\(result.model) (value: \(result.valueModel))"
+    var lines = ["\(result.customers) customers by \(names), \(result.status)"]
     if let rows = result.rows { lines.append(rows.sentence) }
     let chosen = result.candidates.first(where: \.chosen)
-    if let holdout = result.holdout, let counts = chosen?.counts, let values = chosen?.values {
+    if let holdout = result.holdout, let counts = chosen?.counts,
+      let values = result.candidates.first(where: \.chosenForValue)?.values
+    {
       lines.append(
         "chosen among \(result.candidates.count) on a holdout of \(holdout.days) days: "
           + String(
