@@ -43,14 +43,23 @@ import Testing
     "rate", "last-window", "last-month", "recency-weighted-rate",
   ]
 
-  @Test func theAutomaticChoiceBeatsPurchaseModelsAndRulesOnABank() throws {
+  @Test(arguments: ["accounts", "generated"])
+  func theAutomaticChoiceBeatsPurchaseModelsAndRulesOnABank(bank: String) throws {
     let folder = try TemporaryFolder()
-    try Shell.python(Self.bank, [folder.path("bank.parquet")])
+    if bank == "generated" {
+      try Tranche.json(
+        [
+          "generate", "--customers", "3000", "--months", "15", "--end", "2025-03-31", "--kind",
+          "current-accounts", "--out", "generated",
+        ], in: folder)
+    } else {
+      try Shell.python(Self.bank, [folder.path("bank.parquet")])
+    }
     _ = try folder.write("bank.toml", Self.debits)
     let result = try Tranche.json(
       [
-        "value", "--ledger", "bank.parquet", "--as-of", "2025-03-31", "--config", "bank.toml",
-        "--out", "value.parquet",
+        "value", "--ledger", bank == "generated" ? "generated/ledger-*.parquet" : "bank.parquet",
+        "--as-of", "2025-03-31", "--config", "bank.toml", "--out", "value.parquet",
       ], in: folder)
     let candidates = try #require(result["candidates"] as? [[String: Any]])
     var errors: [String: Double] = [:]
