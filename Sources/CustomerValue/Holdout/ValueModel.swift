@@ -57,8 +57,9 @@ package struct ValueModel: Sendable, Codable, Equatable {
   package static func windows(
     _ kind: PurchaseWindows.Kind, holdoutDays: Int?, also: [Int] = []
   ) -> PurchaseWindows {
-    PurchaseWindows(
-      kind: kind, edges: HoldoutSplit.edges(length: holdoutDays ?? defaultHoldoutDays) + also)
+    let lengths = holdoutDays.map { [$0] } ?? usualHoldouts
+    return PurchaseWindows(
+      kind: kind, edges: lengths.flatMap { HoldoutSplit.edges(length: $0) } + also)
   }
 
   /// Windows that scoring by this model needs.
@@ -67,6 +68,8 @@ package struct ValueModel: Sendable, Codable, Equatable {
   }
 
   package static let defaultHoldoutDays = 90
+  /// Those that a ledger's length may ask for.
+  private static let usualHoldouts = [30, 60, defaultHoldoutDays]
 
   /// A quarter where three quarters come before it, else as many months as leave thrice as much.
   static func holdoutDays(oldestAge: Int) -> Int? {
