@@ -45,6 +45,15 @@ public struct RescoreRun: Sendable {
       public var size: Int
       public var share: Double
     }
+    public struct Value: Encodable, Sendable {
+      /// Of transactions.
+      public var model: String
+      public var valueModel: String
+      /// Nil where nothing was held out.
+      public var holdout: ValueRun.Holdout?
+      public var candidates: [ValueRun.Candidate]
+      public var churn: ValueRun.Churn?
+    }
     public var schema = "tranche.rescore.v1"
     public var out: String
     public var runID: String
@@ -61,6 +70,8 @@ public struct RescoreRun: Sendable {
     public var modelChecksum: String
     /// Share of the customers of both runs who kept their segment.
     public var stability: Double?
+    /// How value was forecast; nil where no asked column needs it.
+    public var value: Value?
     public var warnings: [String]
     public var report: String?
     /// Where the scores went besides, nil for nowhere.
@@ -72,8 +83,8 @@ public struct RescoreRun: Sendable {
 
     private enum CodingKeys: String, CodingKey {
       case schema, out, runID = "runId", asOf, customers, rows, k, segments, iterations, converged
-      case table
-      case inertia, kernel, modelChecksum, stability, warnings, report, threads, seed, seconds
+      case table, inertia, kernel, modelChecksum, stability, value, warnings, report, threads
+      case seed, seconds
       case peakMemoryBytes
     }
   }
@@ -114,9 +125,9 @@ public struct RescoreRun: Sendable {
         hint: "give a model of a rescore run", file: model)
     }
     let offers = try RescoreOffers(configuration)
-    let plan = try RescorePlan(
-      asked: columns, clustering: clusteringFeatures, hasPrevious: previous != nil,
-      hasOffers: offers.isGiven)
+    let plan = try plan(
+      configuration, frozen: frozen, clustering: clusteringFeatures, hasOffers: offers.isGiven)
+    let value = try plan.needsForecast ? RescoreValue(configuration, frozen, refit: refit) : nil
     let table = try outTable.map {
       try DatabaseAddress($0, settings: configuration.databaseSettings())
     }
@@ -127,7 +138,8 @@ public struct RescoreRun: Sendable {
     let folder = try StagedFolder(target: out, force: force)
     let reading = LedgerReading(
       inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
-      workers: workers, quarantinePath: folder.path("quarantine.parquet"))
+      workers: workers, quarantinePath: folder.path("quarantine.parquet"),
+      purchases: value?.windows)
     let source = try reading.open()
     let folded = try watch.measure("fold") { try reading.fold(source, context) }
     let record = InputRecord(source)
@@ -143,7 +155,8 @@ public struct RescoreRun: Sendable {
     let scoring = Scoring(
       table: folded.table, plan: plan, configuration: configuration, workers: workers,
       context: context, frozen: frozen, refit: refit, clusteringFeatures: clusteringFeatures,
-      clusters: clusters, lowersClusters: lowersClusters, previous: earlier?.run, offers: offers)
+      clusters: clusters, lowersClusters: lowersClusters, previous: earlier?.run, offers: offers,
+      value: value, purchases: folded.purchases)
     var scored = try scoring.score(&watch)
     if let warning = earlier?.warning { scored.warnings.append(warning) }
 
@@ -153,6 +166,17 @@ public struct RescoreRun: Sendable {
       customerFile: customerFile, previous: earlier?.run, scored: scored,
       configuration: configuration, workers: workers, table: table)
     return try output.write(&watch, context)
+  }
+
+  func plan(
+    _ configuration: Configuration, frozen: ModelFile?, clustering: [String], hasOffers: Bool
+  ) throws -> RescorePlan {
+    // A frozen model's tiers stay what they were cut by.
+    let known = refit ? nil : frozen?.scoring?.tiers.map { _ in frozen?.scoring?.tiersBy }
+    let tiersBy = known.map { $0 ?? "clv_simple" } ?? configuration.text("tiers.by") ?? "clv"
+    return try RescorePlan(
+      asked: columns, clustering: clustering, hasPrevious: previous != nil, hasOffers: hasOffers,
+      hasControl: try ControlGroup.share(configuration) > 0, tiersByForecast: tiersBy == "clv")
   }
 
   /// The month of as-of: "2025-12".
