@@ -53,7 +53,7 @@ import Testing
     let addresses = [
       ("table", server.address("table=public.ledger"), []),
       ("query", server.address("query=\(encoded)"), []),
-      ("plain", server.address("query=\(shuffled)"), []),
+      ("plain", server.address("query=\(shuffled); "), []),
       ("tcp", server.address("table=ledger", password: PostgreSQLServer.encodedPassword), []),
       ("named", "source:bank", ["--config", "sources.toml"]),
       ("sqlite", "sqlite://\(folder.path("bank.db"))?table=ledger", []),
@@ -362,6 +362,7 @@ import Testing
       (server.address("table=ledger").replacing("/postgres?", with: "/nix?"), [], 66, ["\"nix\""]),
       (server.address("query=SELECT nix FROM ledger"), [], 64, ["\"nix\"", "query"]),
       (server.address("query=SELEC 1"), [], 64, ["syntax error"]),
+      (server.address("query=DELETE FROM ledger RETURNING *"), [], 64, ["read-only"]),
       (
         server.address(
           "query=SELECT n AS customer_id, date '2025-01-01' AS date, 1 / (n - 30000) AS amount FROM generate_series(1, 50000) n"
@@ -388,7 +389,7 @@ import Testing
         ["table"]
       ),
       (
-        server.address("table=ledger"), ["--out-table", "sqlite:nix/nix.db?table=t"], 66,
+        server.address("table=ledger"), ["--out-table", "sqlite:nix/nix.db?table=t"], 73,
         ["nix/nix.db"]
       ),
       (server.address("table=ledger"), ["--out-table", wrong], 77, ["password"]),

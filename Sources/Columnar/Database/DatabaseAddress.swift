@@ -144,7 +144,11 @@ package struct DatabaseAddress: Sendable, Equatable {
   /// - Parameter columns: Of a table, the fields wanted; nil for all, as they are.
   func sql(columns: [Field]? = nil) -> String {
     switch selection {
-    case .query(let query): return query
+    case .query(let query):
+      // Drivers put it inside another statement.
+      var text = query[...]
+      while let last = text.last, last == ";" || last.isWhitespace { text = text.dropLast() }
+      return String(text)
     case .table(let table):
       let list = columns.map { $0.map(Self.expression).joined(separator: ", ") } ?? "*"
       return "SELECT \(list) FROM \(Self.quotedTable(table))"

@@ -83,6 +83,13 @@ final class DatabaseConnection {
         guard access(path, R_OK) == 0 else {
           throw InputError(.permission, "not allowed to read the database", file: address.name)
         }
+      } else {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        guard access(folder, F_OK) == 0 else {
+          throw InputError(
+            .cannotCreate, "cannot create the database file", file: address.name,
+            hint: "create its folder first")
+        }
       }
       let allowed = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "/._-"))
       let encoded = path.addingPercentEncoding(withAllowedCharacters: allowed) ?? path

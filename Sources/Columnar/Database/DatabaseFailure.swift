@@ -73,7 +73,7 @@ enum DatabaseFailure {
     }
     switch state.prefix(2) {
     case "28": return refusedLogin
-    case "42", "0A": return wrongQuery
+    case "42", "0A", "25": return wrongQuery
     case "22", "23": return badRows
     case "40", "55": return busy
     case "53": return state == "53100" ? full : busy

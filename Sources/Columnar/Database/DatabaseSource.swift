@@ -32,10 +32,17 @@ package final class DatabaseSource: Source {
     self.batchRows = batchRows
     files = [address.name]
     connection = try DatabaseConnection(address, settings: settings, isReading: true)
+    if address.dialect == .postgreSQL {
+      // Relatives of PostgreSQL that do not know these settings can do without.
+      for setting in [
+        // Reading changes nothing, whatever the query says.
+        "default_transaction_read_only TO on",
+        // Scans of large tables otherwise start where another scan is.
+        "synchronize_seqscans TO off",
+      ] { try? connection.execute("SET \(setting)") }
+    }
     let result: ArrowFile
     if case (.postgreSQL, .table) = (address.dialect, address.selection) {
-      // Scans of large tables otherwise start where another scan is.
-      try connection.execute("SET synchronize_seqscans TO off")
       result = try connection.query(address.sql() + " LIMIT 0")
     } else {
       result = try connection.query(address.sql(), options: Self.options(address))
