@@ -67,12 +67,12 @@ public final class PostgreSQLServer: Sendable {
 
   private func asOwner(_ program: String, _ arguments: [String]) throws {
     let path = programs.appendingPathComponent(program).path
-    if geteuid() == 0 {
-      let owner = ["--reuid=postgres", "--regid=postgres", "--clear-groups", path]
-      try run("/usr/bin/setpriv", owner + arguments)
-    } else {
-      try run(path, arguments)
-    }
+    let owner = ["/usr/bin/setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    // Through Python, which hands no open file down: a server that kept the one by which Foundation
+    // notices a process's end would never let its starter end.
+    let script = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
+    try run(
+      Repository.python.path, ["-c", script] + (geteuid() == 0 ? owner : []) + [path] + arguments)
   }
 
   @discardableResult
