@@ -45,6 +45,9 @@ enum DatabaseFailure {
   private static let exists: Meaning = (
     .cannotCreate, "the table cannot be made", "see whether another run is writing it"
   )
+  private static let heldOn: Meaning = (
+    .cannotCreate, "the table cannot be replaced", "drop what depends on it, or name another table"
+  )
   private static let away: Meaning = (
     .unavailable, "the database cannot be reached", "check the address and that the server runs"
   )
@@ -66,7 +69,8 @@ enum DatabaseFailure {
     switch state {
     case "42P01", "3D000", "3F000": return absent
     case "42501": return notAllowed
-    case "42P07", "2BP01", "23505": return exists
+    case "42P07", "23505": return exists
+    case "2BP01": return heldOn
     case "57014": return (.unavailable, "the database ended the query", "ask for less, or later")
     case "55006": return busy
     default: break
