@@ -4,6 +4,13 @@ package protocol LedgerAmount: BitwiseCopyable, Sendable {
   var isNegative: Bool { get }
   /// Adds, and reports whether the exact sum no longer fits.
   mutating func addReportingOverflow(_ other: Self) -> Bool
+  /// Takes away what was added before.
+  mutating func subtractReportingOverflow(_ other: Self) -> Bool
+  /// Whether a sum can be taken apart again to the last bit, as a state that goes on needs.
+  static var isExact: Bool { get }
+  /// For exact amounts only.
+  init(minorUnits: Int64)
+  var minorUnits: Int64 { get }
   /// In the ledger's unit: `self / 10^scale` for minor units.
   func value(scale: Int) -> Double
   /// In another currency; minor units are rounded to whole ones, ties to even, so that sums stay
@@ -22,6 +29,17 @@ extension Int64: LedgerAmount {
     return overflow
   }
 
+  @inline(__always)
+  package mutating func subtractReportingOverflow(_ other: Int64) -> Bool {
+    let (difference, overflow) = subtractingReportingOverflow(other)
+    self = difference
+    return overflow
+  }
+
+  package static var isExact: Bool { true }
+  @inline(__always) package init(minorUnits: Int64) { self = minorUnits }
+  @inline(__always) package var minorUnits: Int64 { self }
+
   /// One correctly rounded division: the Double nearest to the exact decimal while |self| < 2^53.
   package func value(scale: Int) -> Double { Double(self) / MinorUnits.powersOfTen[scale] }
 
@@ -38,6 +56,14 @@ extension Double: LedgerAmount {
     self += other
     return false
   }
+
+  package mutating func subtractReportingOverflow(_ other: Double) -> Bool {
+    preconditionFailure("sums of floating-point amounts are never taken apart")
+  }
+
+  package static var isExact: Bool { false }
+  package init(minorUnits: Int64) { preconditionFailure("floating-point amounts have no units") }
+  package var minorUnits: Int64 { preconditionFailure("floating-point amounts have no units") }
 
   package func value(scale: Int) -> Double { self }
 

@@ -27,6 +27,8 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
   let parse: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Amount>
   let channels: ChannelCodes
   let currencies: CurrencyCheck
+  /// Whether rows after as-of are kept for a later one.
+  var keepsPending = false
 
   /// Older rows cannot be of a living customer: a century, in days.
   private static var oldestAge: Int32 { 36_525 }
@@ -39,6 +41,9 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     if block.ids != nil || block.origins != nil { block.batch = batch }
     scratch.reserve(batch.rows)
     block.counts.read = batch.rows + batch.rejected.count
+    for (column, field) in zip(batch.columns, batch.schema.fields) {
+      block.counts.missing[field.name, default: 0] += column.validity?.missingCount ?? 0
+    }
     let verdicts = scratch.verdicts
     verdicts.update(repeating: .keep, count: batch.rows)
     let days = batch.columns[positions.date].days(format.dateFormat)
@@ -61,6 +66,10 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     let values = try convertCurrencies(amounts?.values, batch, scratch)
     try fillChannels(batch, scratch)
     setAside(batch, block, scratch, days: days.failures, amounts: amounts?.failures ?? [])
+    if keepsPending, block.counts.quarantined[.futureDate] ?? 0 > 0 {
+      block.pending = pendingRows(
+        batch, scratch, days: days.values, amounts: amounts?.values as? Buffer<Int64>)
+    }
     scatter(batch, block, scratch, values)
   }
 

@@ -48,10 +48,12 @@ extension RescoreRun {
     let plan = try RescorePlan(
       asked: columns, clustering: clusteringFeatures, hasPrevious: previous != nil,
       hasOffers: try RescoreOffers(configuration).isGiven)
-    let source = try LedgerReading(
-      inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
-      workers: workers, quarantinePath: nil
-    ).open()
+    guard
+      let source = try LedgerReading(
+        inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
+        workers: workers, quarantinePath: nil
+      ).open()
+    else { throw RunFailure(.usage, "there is no ledger to plan for", hint: "add --ledger") }
     let read = try LedgerFold(
       format: try configuration.ledgerFormat(), asOf: day, features: plan.selection,
       workers: workers
