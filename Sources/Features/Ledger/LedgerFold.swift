@@ -169,12 +169,12 @@ package struct LedgerFold: Sendable {
     return positions
   }
 
-  /// So few partitions that grouping rows keeps its write streams in a core's cache, so many that
-  /// threads share the work evenly: about 16 rows a customer and 128 bytes a state put 256 Ki rows at
-  /// two megabytes. Folding fetches states ahead, so they need not fit a cache.
+  /// So few partitions that grouping rows keeps its write streams in a core's cache and that one's
+  /// states fill huge pages, so many that threads share the work evenly. Folding fetches states
+  /// ahead, so they need not fit a cache.
   private static func partitionBits(rows: Int64?) -> Int {
-    let wanted = max(1, (rows ?? 16_777_216) / 262_144)
-    return min(10, max(6, 63 - (wanted - 1).leadingZeroBitCount + 1))
+    let wanted = max(1, (rows ?? 16_777_216) / 1_048_576)
+    return min(10, max(6, 64 - (wanted - 1).leadingZeroBitCount))
   }
 }
 

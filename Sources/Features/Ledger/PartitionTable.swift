@@ -10,7 +10,8 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   private(set) var count = 0
   private var capacity: Int
   private(set) var states: UnsafeMutableRawPointer
-  /// Index + 1 of a state, 0 = free; at most half full.
+  /// Index + 1 of a state under eight bits of its hash, 0 = free; at most half full. The bits tell
+  /// nearly all other customers apart without fetching their states.
   private var slots: UnsafeMutablePointer<UInt32>
   private var slotMask: Int
   /// Text ids, back to back; `texts[i]` is where the id of state i lies in it.
@@ -35,6 +36,12 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// Ages beyond this many bit-set words (11 years) go to `farDays`, so one ancient row does not
   /// widen the state of every customer.
   static var maximumWords: Int { 64 }
+
+  static var tagMask: UInt32 { 0xff00_0000 }
+
+  /// Bits of the hash that neither the partition nor the slot is chosen by.
+  @inline(__always)
+  static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 16) & tagMask }
 
   init(layout: StateLayout, hasText: Bool, cellAges: Int = 0) {
     self.layout = layout
@@ -61,26 +68,25 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// Folds rows of integer ids.
   func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, channels: Int, words: Int) {
     widen(channels: channels, words: words)
-    var memory = Memory(self)
-    for position in 0..<rows.count {
-      let row = rows[position]
-      prefetch(rows, after: position, memory) { IdentityHash.hash($0.key) }
-      var slot = Int(truncatingIfNeeded: IdentityHash.hash(row.key)) & memory.slotMask
-      var index = -1
-      while memory.slots[slot] != 0 {
-        let candidate = Int(memory.slots[slot]) - 1
-        if memory.state(candidate).load(as: UInt64.self) == row.key {
-          index = candidate
+    var position = 0
+    while position < rows.count {
+      // Until a new customer moves the table.
+      let memory = Memory(self)
+      while position < rows.count {
+        let row = rows[position]
+        prefetch(rows, after: position, memory) { IdentityHash.hash($0.key) }
+        let hash = IdentityHash.hash(row.key)
+        let (index, slot) = memory.find(hash) { state in
+          memory.state(state).load(as: UInt64.self) == row.key
+        }
+        position += 1
+        if index < 0 {
+          let index = insert(key: row.key, hash: hash, slot: slot)
+          update(index, with: row, Memory(self))
           break
         }
-        slot = (slot + 1) & memory.slotMask
+        update(index, with: row, memory)
       }
-      if index < 0 {
-        index = insert(key: row.key, slot: slot)
-        memory = Memory(self)
-      }
-      update(memory.state(index), with: row, memory)
-      if Int(row.age) < memory.cellAges { keepCell(of: index, row) }
     }
   }
 
@@ -90,30 +96,25 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     channels: Int, words: Int
   ) {
     widen(channels: channels, words: words)
-    var memory = Memory(self)
-    for position in 0..<rows.count {
-      let row = rows[position]
-      let id = ids[position]
-      prefetch(rows, after: position, memory) { $0.key }
-      var slot = Int(truncatingIfNeeded: row.key) & memory.slotMask
-      var index = -1
-      while memory.slots[slot] != 0 {
-        let candidate = Int(memory.slots[slot]) - 1
-        if memory.state(candidate).load(as: UInt64.self) == row.key,
-          memory.text(of: candidate, equals: id)
-        {
-          index = candidate
+    var position = 0
+    while position < rows.count {
+      let memory = Memory(self)
+      while position < rows.count {
+        let row = rows[position]
+        let id = ids[position]
+        prefetch(rows, after: position, memory) { $0.key }
+        let (index, slot) = memory.find(row.key) { state in
+          memory.state(state).load(as: UInt64.self) == row.key && memory.text(of: state, equals: id)
+        }
+        position += 1
+        if index < 0 {
+          let index = insert(key: row.key, hash: row.key, slot: slot)
+          keep(UnsafeBufferPointer(start: id.start, count: id.length), of: index)
+          update(index, with: row, Memory(self))
           break
         }
-        slot = (slot + 1) & memory.slotMask
+        update(index, with: row, memory)
       }
-      if index < 0 {
-        index = insert(key: row.key, slot: slot)
-        keep(UnsafeBufferPointer(start: id.start, count: id.length), of: index)
-        memory = Memory(self)
-      }
-      update(memory.state(index), with: row, memory)
-      if Int(row.age) < memory.cellAges { keepCell(of: index, row) }
     }
   }
 
@@ -154,6 +155,23 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     @inline(__always)
     func state(_ index: Int) -> UnsafeMutableRawPointer { states + index * stride }
 
+    /// The state whose slot bears the hash's tag and that `matches`, −1 for none; and the slot where
+    /// the search ended.
+    @inline(__always)
+    func find(_ hash: UInt64, _ matches: (Int) -> Bool) -> (index: Int, slot: Int) {
+      let tag = PartitionTable.tag(hash)
+      var slot = Int(truncatingIfNeeded: hash) & slotMask
+      while true {
+        let entry = slots[slot]
+        if entry == 0 { return (-1, slot) }
+        if entry & PartitionTable.tagMask == tag {
+          let index = Int(entry & ~PartitionTable.tagMask) - 1
+          if matches(index) { return (index, slot) }
+        }
+        slot = (slot + 1) & slotMask
+      }
+    }
+
     @inline(__always)
     func text(of index: Int, equals id: TextReference) -> Bool {
       guard let texts, let arena else { return false }
@@ -170,20 +188,27 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     _ rows: UnsafeBufferPointer<LedgerRow<Amount>>, after position: Int, _ memory: Memory,
     _ hash: (LedgerRow<Amount>) -> UInt64
   ) {
-    let (slotDistance, stateDistance) = (24, 12)
+    let (slotDistance, stateDistance) = (32, 16)
     if position + slotDistance < rows.count {
       let slot = Int(truncatingIfNeeded: hash(rows[position + slotDistance])) & memory.slotMask
       tranche_prefetch(memory.slots + slot)
     }
     if position + stateDistance < rows.count {
-      let slot = Int(truncatingIfNeeded: hash(rows[position + stateDistance])) & memory.slotMask
-      let index = memory.slots[slot]
-      // Mostly the right one: the table is at most half full.
-      if index != 0 {
-        let state = memory.state(Int(index) - 1)
+      let (index, _) = memory.find(hash(rows[position + stateDistance])) { _ in true }
+      if index >= 0 {
+        let state = memory.state(index)
         tranche_prefetch(state)
         tranche_prefetch(state + 64)
       }
+    }
+  }
+
+  @inline(__always)
+  private func update(_ index: Int, with row: LedgerRow<Amount>, _ memory: Memory) {
+    update(memory.state(index), with: row, memory)
+    if Int(row.age) < memory.cellAges {
+      cells.append(
+        DayCell(state: UInt32(truncatingIfNeeded: index), age: row.age, amount: row.amount))
     }
   }
 
@@ -217,7 +242,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     }
   }
 
-  private func insert(key: UInt64, slot: Int) -> Int {
+  private func insert(key: UInt64, hash: UInt64, slot: Int) -> Int {
     if count == capacity { growStates(to: capacity * 2, layout: layout) }
     let index = count
     count += 1
@@ -226,7 +251,8 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     state.storeBytes(of: key, as: UInt64.self)
     state.storeBytes(of: Int32.max, toByteOffset: 8, as: Int32.self)
     state.storeBytes(of: -1, toByteOffset: 12, as: Int32.self)
-    slots[slot] = UInt32(index + 1)
+    precondition(index < ~Self.tagMask - 1, "a partition holds sixteen million customers")
+    slots[slot] = Self.tag(hash) | UInt32(index + 1)
     if count * 2 > slotMask { growSlots() }
     return index
   }
@@ -250,12 +276,6 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     arenaCount += id.count
   }
 
-  @inline(__always)
-  private func keepCell(of index: Int, _ row: LedgerRow<Amount>) {
-    cells.append(
-      DayCell(state: UInt32(truncatingIfNeeded: index), age: row.age, amount: row.amount))
-  }
-
   func removeCells() { cells.removeAll() }
 
   private func growSlots() {
@@ -273,7 +293,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
       let hash = texts == nil ? IdentityHash.hash(key) : key
       var slot = Int(truncatingIfNeeded: hash) & slotMask
       while slots[slot] != 0 { slot = (slot + 1) & slotMask }
-      slots[slot] = UInt32(state + 1)
+      slots[slot] = Self.tag(hash) | UInt32(state + 1)
     }
   }
 
