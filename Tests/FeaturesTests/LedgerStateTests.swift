@@ -14,7 +14,8 @@ import Testing
   private static func month(
     _ number: Int, rows: Int, seed: UInt64 = 1, farDays: Bool = false
   ) -> PlainLedger {
-    let random = CounterBasedRandom(seed: seed, purpose: .init("state month \(number)"))
+    let random = CounterBasedRandom(
+      seed: seed &* 1_000 &+ UInt64(number), purpose: .init("state month"))
     var ledger = PlainLedger()
     for row in 0..<rows {
       func unit(_ k: Int) -> Double { random.unit(at: row * 8 + k) }

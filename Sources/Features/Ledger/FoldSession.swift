@@ -34,11 +34,13 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   private var dayFiles: [LedgerStateIndex.DayFile] = []
   private var pendingFile: PendingFile?
 
-  /// Pieces decoded in one round: enough for every thread, few enough
-  /// that two rounds of rows stay small.
-  private var piecesPerRound: Int { max(2, workers.threads) }
-  /// Rows decoded and grouped at once, in a core's cache.
-  private static var batchRows: Int { 131_072 }
+  /// Pieces decoded in one round: enough that a partition meets some of its customers more than once
+  /// while it is in a core's cache (8 instead of 2 fold a tenth faster), few enough that two rounds of
+  /// rows stay small (100 MB each).
+  private var piecesPerRound: Int { max(8, workers.threads) }
+  /// Rows decoded and grouped at once: with their columns and the grouped rows about 3 MB, most of it
+  /// in a core's cache.
+  private static var batchRows: Int { 65_536 }
   /// Day cells of this many rows are written out: 128 MB, and files of about a month of a large bank.
   private static var mostCells: Int { 8_388_608 }
 
