@@ -7,6 +7,8 @@
 #define VECTORS 2
 #define GROUP 6
 #include "fused.h"
+#define FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#include "peaks.h"
 #undef UNROLL
 #include "strict.h"
 #pragma clang attribute pop

@@ -6,6 +6,8 @@
 #define VECTORS 4
 #define GROUP 6
 #include "fused.h"
+#define FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#include "peaks.h"
 #undef UNROLL
 #include "strict.h"
 #pragma clang attribute pop

@@ -94,6 +94,32 @@ int64_t tranche_settle(
 FILL(double, double)
 FILL(float, float)
 
+int64_t tranche_fill_rows(float *x, int64_t rows, int64_t d, int64_t first, int64_t last,
+                          const float *values, const double *centers, double limit) {
+  int64_t bad = -1;
+  for (int64_t tile = first; tile < last && bad < 0; tile++) {
+    float *out = x + tile * d * TRANCHE_TILE;
+    const float *in = values + tile * TRANCHE_TILE * d;
+    int64_t valid = rows - tile * TRANCHE_TILE;
+    if (valid > TRANCHE_TILE) valid = TRANCHE_TILE;
+    int wrong = 0;
+    for (int64_t i = 0; i < d; i++) {
+      const double center = centers[i];
+      for (int64_t p = 0; p < valid; p++) {
+        double value = (double)in[p * d + i] - center;
+        wrong |= !(fabs(value) <= limit);
+        out[i * TRANCHE_TILE + p] = (float)value;
+      }
+      for (int64_t p = valid; p < TRANCHE_TILE; p++) out[i * TRANCHE_TILE + p] = 0;
+    }
+    if (wrong) {
+      for (int64_t v = 0; v < valid * d && bad < 0; v++)
+        if (!(fabs((double)in[v] - centers[v % d]) <= limit)) bad = tile * TRANCHE_TILE * d + v;
+    }
+  }
+  return bad;
+}
+
 void tranche_tile_norms(const float *x, int64_t d, int64_t first, int64_t last, float *norms) {
   for (int64_t tile = first; tile < last; tile++) {
     const float *points = x + tile * d * TRANCHE_TILE;

@@ -77,6 +77,18 @@ package final class FeatureMatrix: @unchecked Sendable {
     return bad < 0 ? nil : Int(bad)
   }
 
+  /// All columns of the points of `tiles` from row-major `values` (rows × columns).
+  ///
+  /// - Returns: The first bad value's place, row · columns + column; nil when all is well.
+  package func fill(tiles range: Range<Int>, fromRows values: UnsafeBufferPointer<Float>) -> Int? {
+    precondition(values.count == rows * columns && range.upperBound <= tileCount)
+    guard let base = values.baseAddress, !range.isEmpty else { return nil }
+    let bad = tranche_fill_rows(
+      tiles, Int64(rows), Int64(columns), Int64(range.lowerBound), Int64(range.upperBound), base,
+      centers, Self.largestMagnitude)
+    return bad < 0 ? nil : Int(bad)
+  }
+
   /// Derives what the kernels need to know of the filled tiles of `range`.
   package func finish(tiles range: Range<Int>) {
     precondition(range.upperBound <= tileCount)

@@ -14,7 +14,13 @@ import Testing
   private static func rescore(_ files: [String], _ month: Int, out: String) -> [String] {
     ["rescore", "--ledger"] + files
       + ["--as-of", asOf(month), "--out", out, "--clusters", "4", "--no-report", "--force"]
+      + ["--columns", columns]
   }
+  private static let columns = """
+    segment,segment_id,distance,margin,rfm_segment,clv_simple,recency_days,frequency,monetary,\
+    average_amount,tenure_days,active_days,refund_count,amount_30d,count_30d,amount_90d,count_90d,\
+    amount_365d,count_365d,trend,mean_gap_days,gap_regularity,share_atm
+    """
 
   @Test func aYearOfMonthsEqualsTheWholeLedger() throws {
     let folder = try TemporaryFolder()
@@ -125,6 +131,16 @@ import Testing
       ["features", "--ledger"] + files + ["--as-of", "2025-06-30", "--out", "whole.parquet"],
       in: folder)
     #expect(try folder.data("out.parquet") == folder.data("whole.parquet"))
+  }
+
+  @Test func refusesForecastsOfValue() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 300, in: folder)
+    expectSentence(
+      try Tranche.run(
+        ["rescore", "--ledger", Self.file(1), "--state", "state", "--as-of", "2025-01-31"]
+          + ["--out", "out"], in: folder), status: 64, says: ["purchases", "--columns"])
+    #expect(!FileManager.default.fileExists(atPath: folder.path("state")))
   }
 
   /// Amounts as floating point cannot be taken apart again to the last bit.

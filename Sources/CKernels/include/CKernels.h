@@ -108,6 +108,11 @@ int64_t tranche_fill_double(float *x, int64_t rows, int64_t d, int64_t column, i
 int64_t tranche_fill_float(float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
                            int64_t last, const float *values, double center, double limit);
 
+// All d columns of tiles [first, last) from row-major values, as tranche_fill_float does one.
+// Returns the first bad row * d + column, or -1.
+int64_t tranche_fill_rows(float *x, int64_t rows, int64_t d, int64_t first, int64_t last,
+                          const float *values, const double *centers, double limit);
+
 // norms[t] >= the largest Euclidean norm of tile t's points.
 void tranche_tile_norms(const float *x, int64_t d, int64_t first, int64_t last, float *norms);
 
@@ -126,3 +131,10 @@ int64_t tranche_settle(const tranche_problem *problem, int64_t first, int64_t la
 // [offsets[c], offsets[c + 1]).
 void tranche_cluster_distances(int level, const float *tile, int64_t d, const float *samples,
                                const int64_t *offsets, int64_t clusters, double *sums);
+
+// What this processor can do at best, for the roofline of `bench`. `level` as for the strict loops.
+// Multiply-adds on registers, in all `tranche_flops` operations; the value keeps the work.
+float tranche_multiply_add(int level, int64_t rounds, float seed);
+int64_t tranche_flops(int level, int64_t rounds);
+// The sum of `count` floats: memory read front to back.
+float tranche_read(int level, const float *x, int64_t count);

@@ -15,6 +15,8 @@ struct FoldSetup: Sendable {
   let state: LedgerStateExchange?
   /// Where there is a state.
   let settings: LedgerStateSettings?
+  /// Purchases to remember beside.
+  let purchases: PurchaseWindows?
 }
 
 /// One fold on its way: its customers, and what it met so far.
@@ -24,6 +26,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   let setup: FoldSetup
   private let workers: Workers
   private let partitions: [PartitionTable<Amount>]
+  private let purchases: [PurchaseTable<Amount>]?
   private let channels: ChannelCodes
   private let currencies: CurrencyCheck
   private let pool: RowBlockPool<Amount>
@@ -31,6 +34,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   private var counts = LedgerCounts()
   /// 64-day words of active days that the rows met so far need.
   private var words = 0
+  /// The same for days of purchases.
+  private var purchaseWords = 0
   private var dayFiles: [LedgerStateIndex.DayFile] = []
   private var pendingFile: PendingFile?
 
@@ -58,6 +63,9 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     partitions = (0..<1 << setup.partitionBits).map { _ in
       PartitionTable(
         layout: StateLayout(channels: 0, words: 0), hasText: setup.hasText, cellAges: cellAges)
+    }
+    purchases = setup.purchases.map { windows in
+      (0..<1 << setup.partitionBits).map { _ in PurchaseTable(windows) }
     }
     guard let previous else { return }
     counts = previous.index.counts
@@ -87,7 +95,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       // One list of independent tasks: decode this round, fold the one before, cut the next.
       let (current, previous) = (pieces, decoded)
       let width = setup.needs.channels ? channels.names.count : 0
-      let wordCount = words
+      let wordCounts = (all: words, purchases: purchaseWords)
       let slots = Mutex<[[RowBlock<Amount>]]>(Array(repeating: [], count: current.count))
       let upcoming = Mutex<[Piece]>([])
       nonisolated(unsafe) let reader = source
@@ -110,7 +118,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
           let partition = task - current.count - 1
           for block in previous {
             Self.fold(
-              block, partition, into: partitions[partition], channels: width, words: wordCount)
+              block, partition, into: partitions[partition], purchases?[partition],
+              channels: width, words: wordCounts)
           }
         }
       }
@@ -136,11 +145,15 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     if setup.needs.activeDays {
       words = max(words, min(PartitionTable<Amount>.maximumWords, Int(block.oldest) / 64 + 1))
     }
+    if purchases != nil {
+      let oldest = min(block.oldest, PurchaseWindows.oldestAge)
+      purchaseWords = max(purchaseWords, Int(oldest) / 64 + 1)
+    }
   }
 
   private static func fold(
     _ block: RowBlock<Amount>, _ partition: Int, into table: PartitionTable<Amount>,
-    channels: Int, words: Int
+    _ purchases: PurchaseTable<Amount>?, channels: Int, words: (all: Int, purchases: Int)
   ) {
     let start = block.starts[partition]
     let count =
@@ -149,10 +162,11 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     guard count > 0 else { return }
     let rows = UnsafeBufferPointer(start: block.rows + start, count: count)
     if let ids = block.ids {
-      table.fold(rows, ids: ids + start, channels: channels, words: words)
+      table.fold(rows, ids: ids + start, channels: channels, words: words.all)
     } else {
-      table.fold(rows, channels: channels, words: words)
+      table.fold(rows, channels: channels, words: words.all)
     }
+    purchases?.fold(rows, ids: block.ids.map { UnsafePointer($0 + start) }, words: words.purchases)
   }
 
   private func cut(_ source: any Source, _ positions: LedgerColumnPositions) throws -> [Piece] {
@@ -226,6 +240,11 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       amountColumn: setup.format.amount)
     var folded = try harvest.harvest(counts: counts)
     folded.state = index
+    if let windows = setup.purchases, let purchases {
+      folded.purchases = try CustomerPurchases(
+        purchases, windows, of: folded.table.ids, partitionBits: setup.partitionBits,
+        scale: setup.scale, amountColumn: setup.format.amount, workers: workers)
+    }
     return folded
   }
 

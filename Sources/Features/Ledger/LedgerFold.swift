@@ -16,6 +16,8 @@ package struct LedgerFold: Sendable {
   package let asOf: Int32
   package let features: FeatureSelection
   package let workers: Workers
+  /// Also remember purchases, for models of customer value.
+  package var purchases: PurchaseWindows?
 
   package init(format: LedgerFormat, asOf: Int32, features: FeatureSelection, workers: Workers) {
     self.format = format
@@ -39,7 +41,7 @@ package struct LedgerFold: Sendable {
     quarantine: (QuarantinedRows) throws -> Void
   ) throws -> FoldedLedger {
     let previous = state?.previous?.index
-    let needs = previous?.settings.keeps ?? FoldNeeds(features)
+    let needs = previous?.settings.keeps ?? self.needs
     let positions = try source.map { try locate(in: $0, needs) }
     let amounts: AmountForm
     if let source, let positions {
@@ -53,7 +55,14 @@ package struct LedgerFold: Sendable {
     let hasText = try hasTextIDs(source, positions, previous)
     var settings: LedgerStateSettings?
     if let state {
-      let asked = FoldNeeds(features)
+      if purchases != nil {
+        throw InputError(
+          .usage, "a state does not keep the purchases that forecasts of value are made of",
+          hint:
+            "ask for --columns without them and set tiers.by = \"clv_simple\", or leave --state out"
+        )
+      }
+      let asked = self.needs
       settings = try LedgerStateSettings(
         format, needs, amounts, hasText: hasText,
         hasChannels: positions.map { $0.channel != nil } ?? previous?.settings.hasChannels ?? false)
@@ -64,7 +73,7 @@ package struct LedgerFold: Sendable {
       scale: amounts.scale,
       partitionBits: previous?.partitionBits
         ?? Self.partitionBits(rows: source?.rowCount), workers: workers, state: state,
-      settings: settings)
+      settings: settings, purchases: purchases)
     switch amounts.kind {
     case .floating:
       let session = try FoldSession<Double>(setup)
@@ -105,9 +114,15 @@ package struct LedgerFold: Sendable {
     return source.schema.fields[positions.asked[positions.customerID]].type == .string
   }
 
+  private var needs: FoldNeeds {
+    var needs = FoldNeeds(features)
+    if purchases != nil { needs.amounts = true }
+    return needs
+  }
+
   /// Names of the columns that a fold of `source` would read.
   package func columnsRead(of source: any Source) throws -> [String] {
-    try locate(in: source, FoldNeeds(features)).asked.map { source.schema.fields[$0].name }
+    try locate(in: source, needs).asked.map { source.schema.fields[$0].name }
   }
 
   private static let parseDouble: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Double> = {
@@ -183,6 +198,8 @@ package struct FoldedLedger: Sendable {
   package let table: FeatureTable
   /// Of all rows, those of the state included.
   package let counts: LedgerCounts
+  /// Of the table's customers, when they were asked for.
+  package var purchases: CustomerPurchases?
   /// A few of the rows set aside for each reason, masked: whoever reads them may not know customers.
   package var examples: [QuarantinedRow] = []
   /// What the new state's files hold, where one was asked for.

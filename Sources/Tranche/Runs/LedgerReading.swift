@@ -12,6 +12,8 @@ struct LedgerReading {
   let workers: Workers
   /// Where the rows set aside go; nil only counts them.
   let quarantinePath: String?
+  /// Purchases to remember beside the features, for models of customer value.
+  var purchases: PurchaseWindows?
 
   /// Nil where no files are named: a state alone is read.
   func open() throws -> (any Source)? {
@@ -30,7 +32,8 @@ struct LedgerReading {
     _ source: (any Source)?, state: LedgerStateExchange? = nil, _ context: RunContext
   ) throws -> FoldedLedger {
     let format = try configuration.ledgerFormat()
-    let fold = LedgerFold(format: format, asOf: asOf, features: selection, workers: workers)
+    var fold = LedgerFold(format: format, asOf: asOf, features: selection, workers: workers)
+    fold.purchases = purchases
     let hasText =
       source.map { source in
         source.schema.index(of: format.customerID).map { source.schema.fields[$0].type } == .string
