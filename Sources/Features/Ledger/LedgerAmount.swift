@@ -15,9 +15,9 @@ package protocol LedgerAmount: BitwiseCopyable, Sendable {
   var minorUnits: Int64 { get }
   /// In the ledger's unit: `self / 10^scale` for minor units.
   func value(scale: Int) -> Double
-  /// In another currency; minor units are rounded to whole ones, ties to even, so that sums stay
-  /// exact sums of what was converted. Nil where the result does not fit.
-  func converted(rate: Double) -> Self?
+  /// In another currency: the exact product of decimals, rounded to whole minor units, ties to even,
+  /// so that sums stay exact sums of what was converted. Nil where the result does not fit.
+  func converted(_ rate: CurrencyRate) -> Self?
 }
 
 extension Int64: LedgerAmount {
@@ -46,8 +46,15 @@ extension Int64: LedgerAmount {
   /// One correctly rounded division: the Double nearest to the exact decimal while |self| < 2^53.
   package func value(scale: Int) -> Double { Double(self) / MinorUnits.powersOfTen[scale] }
 
-  package func converted(rate: Double) -> Int64? {
-    Int64(exactly: (Double(self) * rate).rounded(.toNearestOrEven))
+  package func converted(_ rate: CurrencyRate) -> Int64? {
+    let product = Int128(self) * Int128(rate.mantissa)
+    let divisor = Int128(rate.divisor)
+    var (quotient, rest) = product.quotientAndRemainder(dividingBy: divisor)
+    let twice = 2 * rest.magnitude
+    if twice > divisor || (twice == divisor && quotient & 1 == 1) {
+      quotient += product < 0 ? -1 : 1
+    }
+    return Int64(exactly: quotient)
   }
 }
 
@@ -71,8 +78,8 @@ extension Double: LedgerAmount {
 
   package func value(scale: Int) -> Double { self }
 
-  package func converted(rate: Double) -> Double? {
-    let product = self * rate
+  package func converted(_ rate: CurrencyRate) -> Double? {
+    let product = self * rate.value
     return product.isFinite ? product : nil
   }
 }
@@ -81,5 +88,35 @@ enum MinorUnits {
   /// 10^0…10^18, exact in Double.
   static let powersOfTen: [Double] = (0...18).map { exponent in
     (0..<exponent).reduce(1.0) { power, _ in power * 10 }
+  }
+}
+
+/// A factor between two currencies as the decimal number that was written: 0.025 is 25 / 1000, not
+/// the binary fraction next to it.
+package struct CurrencyRate: Sendable, Equatable {
+  let value: Double
+  let mantissa: Int64
+  /// A power of ten.
+  let divisor: Int64
+
+  /// - Parameter value: Positive and finite. Its shortest decimal form is what was written, up to 15
+  ///   digits.
+  /// - Returns: Nil beyond 18 digits before or after the mark.
+  package init?(_ value: Double) {
+    let parts = value.description.split(separator: "e")
+    let number = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+    var digits = String(number[0])
+    var exponent = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
+    if number.count > 1, number[1] != "0" {
+      digits += number[1]
+      exponent -= number[1].count
+    }
+    guard let mantissa = Int64(digits), (-18...18).contains(exponent) else { return nil }
+    let power = (0..<abs(exponent)).reduce(Int64(1)) { power, _ in power * 10 }
+    let (scaled, overflow) = mantissa.multipliedReportingOverflow(by: exponent > 0 ? power : 1)
+    if overflow { return nil }
+    self.value = value
+    self.mantissa = scaled
+    divisor = exponent < 0 ? power : 1
   }
 }

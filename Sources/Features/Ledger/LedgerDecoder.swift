@@ -365,7 +365,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
         hint: "map another column to `currency` or none")
     }
     let (verdicts, codes) = (scratch.verdicts, texts.codes.base)
-    var rates = [Double?](repeating: nil, count: texts.entries.count)
+    var rates = [CurrencyRate?](repeating: nil, count: texts.entries.count)
     for row in 0..<column.count where verdicts[row] == .keep && !column.isMissing(row) {
       let entry = Int(codes[row])
       guard rates[entry] == nil else { continue }
@@ -382,7 +382,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
           target.initializeElement(at: row, to: amount)
           continue
         }
-        let value = amount.converted(rate: rate)
+        let value = amount.converted(rate)
         if value == nil, failure == nil { failure = row }
         target.initializeElement(at: row, to: value ?? .zero)
       }

@@ -60,9 +60,14 @@ final class CurrencyCheck: Sendable {
   /// - Throws: `InputError` for a currency without a rate, or a second currency without rates.
   func rate(
     of code: String, _ origin: RecordBatch.Origin, row: Int, _ format: LedgerFormat
-  ) throws -> Double {
+  ) throws -> CurrencyRate {
     if let rates = format.rates {
-      if let rate = rates[code] { return rate }
+      if let rate = rates[code] {
+        if let exact = CurrencyRate(rate) { return exact }
+        throw InputError(
+          .badData, "the rate \(rate) of \(code) has more than 18 digits", column: format.currency,
+          hint: "shorten it under [ledger.rates]")
+      }
       throw InputError(
         .badData, "currency \"\(code)\" has no rate", file: origin.file,
         line: origin.place(of: row), column: format.currency, hint: "add it under [ledger.rates]")
@@ -71,7 +76,7 @@ final class CurrencyCheck: Sendable {
       if known == nil { known = code }
       return known ?? code
     }
-    if other == code { return 1 }
+    if other == code, let same = CurrencyRate(1) { return same }
     throw InputError(
       .badData,
       "amounts in \(min(code, other)) and \(max(code, other)) cannot be added",
