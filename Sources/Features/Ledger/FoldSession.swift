@@ -11,6 +11,9 @@ struct FoldSetup: Sendable {
   let hasText: Bool
   let scale: Int
   let partitionBits: Int
+  /// Room for so many is there from the start: pages that no customer comes to cost nothing, and
+  /// tables that are large enough are not copied while they grow.
+  let expectedCustomers: Int
   let workers: Workers
   let state: LedgerStateExchange?
   /// Where there is a state.
@@ -62,7 +65,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     let cellAges = setup.state == nil ? 0 : setup.needs.longestWindow
     partitions = (0..<1 << setup.partitionBits).map { _ in
       PartitionTable(
-        layout: StateLayout(channels: 0, words: 0), hasText: setup.hasText, cellAges: cellAges)
+        layout: StateLayout(channels: 0, words: 0), hasText: setup.hasText, cellAges: cellAges,
+        capacity: setup.expectedCustomers >> setup.partitionBits)
     }
     purchases = setup.purchases.map { windows in
       (0..<1 << setup.partitionBits).map { _ in PurchaseTable(windows) }

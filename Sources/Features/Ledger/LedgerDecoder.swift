@@ -161,7 +161,9 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
       (scratch.verdicts, scratch.hashes, scratch.ages, scratch.channels)
     let shift = UInt64(64 - partitionBits)
     var cursor = [Int](repeating: 0, count: 1 << partitionBits)
-    for row in 0..<rows where verdicts[row] == .keep { cursor[Int(hashes[row] >> shift)] += 1 }
+    cursor.withUnsafeMutableBufferPointer { cursor in
+      for row in 0..<rows where verdicts[row] == .keep { cursor[Int(hashes[row] >> shift)] &+= 1 }
+    }
     block.setStarts(counts: cursor)
     for partition in cursor.indices { cursor[partition] = block.starts[partition] }
 
@@ -180,7 +182,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
           let partition = Int(hashes[row] >> shift)
           let position = cursor[partition]
           cursor[partition] = position + 1
-          let amount = amountValues.map { $0[row] } ?? .zero
+          let amount = amountValues?[row] ?? .zero
           target[position] = LedgerRow(
             key: keys[row], amount: amount, age: ages[row],
             channel: hasChannels ? channels[row] : 0,
@@ -277,9 +279,12 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     days: [ParseFailure], amounts: [ParseFailure]
   ) {
     let verdicts = scratch.verdicts
+    // Mostly every row is kept, which one bit tells.
+    var any: UInt8 = 0
+    for row in 0..<batch.rows { any |= verdicts[row].rawValue }
+    guard any != RowVerdict.keep.rawValue || !batch.rejected.isEmpty else { return }
     var counts = [Int](repeating: 0, count: RowVerdict.count)
     for row in 0..<batch.rows { counts[Int(verdicts[row].rawValue)] += 1 }
-    guard counts[0] < batch.rows || !batch.rejected.isEmpty else { return }
     block.quarantined.start(file: batch.origin.file)
     for row in batch.rejected {
       block.quarantined.append(place: row.line, reason: .wrongFieldCount, text: row.text)

@@ -72,7 +72,10 @@ package struct LedgerFold: Sendable {
       format: format, asOf: asOf, features: features, needs: needs, hasText: hasText,
       scale: amounts.scale,
       partitionBits: previous?.partitionBits
-        ?? Self.partitionBits(rows: source?.rowCount), workers: workers, state: state,
+        ?? Self.partitionBits(rows: source?.rowCount),
+      // About 16 rows a customer and year.
+      expectedCustomers: previous == nil ? Int(source?.rowCount ?? 0) / 16 : 0, workers: workers,
+      state: state,
       settings: settings, purchases: purchases)
     switch amounts.kind {
     case .floating:

@@ -43,17 +43,17 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   @inline(__always)
   static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 16) & tagMask }
 
-  init(layout: StateLayout, hasText: Bool, cellAges: Int = 0) {
+  init(layout: StateLayout, hasText: Bool, cellAges: Int = 0, capacity: Int = 256) {
     self.layout = layout
     self.cellAges = cellAges
-    capacity = 256
-    states = LargeMemory.allocate(bytes: capacity * layout.stride)
+    self.capacity = max(256, capacity)
+    states = LargeMemory.allocate(bytes: self.capacity * layout.stride)
     slotMask = 1023
     slots = .allocate(capacity: slotMask + 1)
     slots.initialize(repeating: 0, count: slotMask + 1)
     if hasText {
-      texts = .allocate(capacity: capacity)
-      arenaCapacity = 16 * capacity
+      texts = .allocate(capacity: self.capacity)
+      arenaCapacity = 16 * self.capacity
       arena = .allocate(capacity: arenaCapacity)
     }
   }
@@ -337,7 +337,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   func prepare(count: Int, layout: StateLayout) {
     precondition(self.count == 0, "a state is restored into an empty table")
     // A month brings a few new customers.
-    growStates(to: max(256, count + count / 16), layout: layout)
+    growStates(to: max(capacity, count + count / 16), layout: layout)
     self.count = count
   }
 
