@@ -374,17 +374,20 @@ import Testing
 
 @Suite struct CurrencyRateTests {
   /// Rates are the decimals that were written; halves go to the even minor unit.
-  @Test(arguments: [
-    (100, 0.025, 2), (300, 0.025, 8), (500, 0.025, 12), (-100, 0.025, -2), (-300, 0.025, -8),
-    (1, 0.5, 0), (3, 0.5, 2), (1, 1e-7, 0), (12_345_678_901, 34.5678, 426_762_959_114),
-    (Int64.max, 1, Int64.max), (Int64.min, 1, Int64.min), (2, 1e18, 2_000_000_000_000_000_000),
-  ] as [(Int64, Double, Int64)])
+  @Test(
+    arguments: [
+      (100, 0.025, 2), (300, 0.025, 8), (500, 0.025, 12), (-100, 0.025, -2), (-300, 0.025, -8),
+      (1, 0.5, 0), (3, 0.5, 2), (1, 1e-7, 0), (12_345_678_901, 34.5678, 426_762_959_114),
+      (Int64.max, 1, Int64.max), (Int64.min, 1, Int64.min), (2, 1e18, 2_000_000_000_000_000_000),
+    ] as [(Int64, Double, Int64)])
   func productsAreExact(amount: Int64, rate: Double, expected: Int64) throws {
-    #expect(amount.converted(try #require(CurrencyRate(rate))) == expected)
+    let rate = try #require(CurrencyRate(rate))
+    #expect(amount.converted(rate) == expected)
   }
 
   @Test func whatDoesNotFitIsRefused() throws {
-    #expect(Int64.max.converted(try #require(CurrencyRate(2))) == nil)
+    let two = try #require(CurrencyRate(2))
+    #expect(Int64.max.converted(two) == nil)
     #expect(CurrencyRate(1e19) == nil && CurrencyRate(1e-19) == nil)
   }
 }
