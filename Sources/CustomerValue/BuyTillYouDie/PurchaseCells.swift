@@ -43,7 +43,7 @@ package struct PurchaseCells: Sendable {
     let shards = Shards(rows: rows, rowsPerShard: Self.rowsPerShard)
     let (buffer, storage) = Buffer<UInt32>.uninitialized(count: rows)
     nonisolated(unsafe) let cellOfRow = storage
-    let parts = try workers.map(shards.count) { shard in
+    @Sendable func index(_ shard: Int) -> CellIndex {
       let index = CellIndex(expected: 1 << 12)
       withExtendedLifetime(summary) {
         let (x, recency, age) = (summary.repeats.base, summary.recency.base, summary.age.base)
@@ -54,11 +54,16 @@ package struct PurchaseCells: Sendable {
       }
       return index
     }
-    let all = CellIndex(expected: parts.reduce(1 << 12) { max($0, $1.count) })
+    let probed = min(Self.probedShards, shards.count)
+    let first = try workers.map(probed, index)
+    let all = CellIndex(expected: first.reduce(1 << 12) { max($0, $1.count) })
+    func merge(_ part: CellIndex) -> [UInt32] {
+      part.map { all.insert($0.repeats, $0.recency, $0.age, weight: $0.weight) }
+    }
     var maps: [[UInt32]] = []
-    for part in parts {
+    for part in first {
       let known = all.count
-      maps.append(part.map { all.insert($0.repeats, $0.recency, $0.age, weight: $0.weight) })
+      maps.append(merge(part))
       if maps.count == Self.probedShards, all.count - known > part.count / 4 * 3,
         part.count > shards[maps.count - 1].count / 2
       {
@@ -66,9 +71,24 @@ package struct PurchaseCells: Sendable {
         try workers.forEach(shards.count) { shard in
           for row in shards[shard] { cellOfRow[row] = UInt32(row) }
         }
-        self.init(scattered: summary, cellOfRow: buffer)
+        isScattered = true
+        timeUnit = summary.timeUnit
+        customers = summary.count
+        self.cellOfRow = buffer
+        repeats = Array(summary.repeats.values)
+        recency = Array(summary.recency.values)
+        age = Array(summary.age.values)
+        weight = [Double](repeating: 1, count: summary.count)
+        let distinct = CellIndex(expected: 64)
+        for x in summary.repeats.values { _ = distinct.insert(x, 0, 0, weight: 1) }
+        distinctRepeats = distinct.map { ($0.repeats, $0.weight) }.sorted { $0.0 < $1.0 }
+        exposures = zip(repeats, age).map { ($0, $1) }
+        exposureOfCell = (0..<summary.count).map { UInt32($0) }
         return
       }
+    }
+    for part in try workers.map(shards.count - probed, { index($0 + probed) }) {
+      maps.append(merge(part))
     }
     if maps.count > 1 {
       let maps = maps
@@ -100,22 +120,6 @@ package struct PurchaseCells: Sendable {
     distinctRepeats = distinct.map { ($0.repeats, $0.weight) }.sorted { $0.0 < $1.0 }
     self.exposures = order.map { (kinds[$0].repeats, kinds[$0].age) }
     self.exposureOfCell = exposureOfCell.map { rank[Int($0)] }
-  }
-
-  private init(scattered summary: PurchaseSummary, cellOfRow: Buffer<UInt32>) {
-    isScattered = true
-    timeUnit = summary.timeUnit
-    customers = summary.count
-    self.cellOfRow = cellOfRow
-    repeats = Array(summary.repeats.values)
-    recency = Array(summary.recency.values)
-    age = Array(summary.age.values)
-    weight = [Double](repeating: 1, count: summary.count)
-    let distinct = CellIndex(expected: 64)
-    for x in summary.repeats.values { _ = distinct.insert(x, 0, 0, weight: 1) }
-    distinctRepeats = distinct.map { ($0.repeats, $0.weight) }.sorted { $0.0 < $1.0 }
-    exposures = zip(repeats, age).map { ($0, $1) }
-    exposureOfCell = (0..<summary.count).map { UInt32($0) }
   }
 
   /// Every `stride`-th cell, to find a start for a fit of all of them.
