@@ -89,7 +89,7 @@ package struct PurchaseSnapshot: Sendable {
   }
 }
 
-/// Features of purchases for regressions: logarithms, so that Poisson's are powers.
+/// Features of purchases for regressions: logarithms of rates, so that Poisson's are powers.
 package struct PurchaseFeatures: Sendable, Codable, Equatable {
   /// Days of the shortest window; others are 3 and 12 times as long.
   package let window: Int
@@ -139,27 +139,33 @@ package struct PurchaseFeatures: Sendable, Codable, Equatable {
     func amounts(_ length: Int) -> Double {
       purchases.amount(row, from: age, to: age + length)
     }
+    // All are rates or bounded: a split three months earlier knows three months less, and what it
+    // teaches must hold later. A window at least is taken as known: a first day is no rate of one a
+    // day.
+    let known = max(tenure + 1, Double(window))
+    func monthly(_ sum: Double, _ length: Int) -> Double {
+      sum * Double(window) / min(Double(length), known)
+    }
     let (short, mid) = (daysWithin(window), daysWithin(3 * window))
-    // As if a window had been bought in at the rate of one day more: new customers have one day.
-    let rate = days / (tenure + Double(window))
-    target[0] = log1p(tenure)
+    let rate = days / known
+    target[0] = Double(window) / known
     target[1] = log1p(recency)
-    target[2] = log1p(days)
+    target[2] = 1 / (days + 1)
     target[3] = log1p(short)
-    target[4] = log1p(mid)
-    target[5] = log1p(daysWithin(12 * window))
+    target[4] = log1p(monthly(mid, 3 * window))
+    target[5] = log1p(monthly(daysWithin(12 * window), 12 * window))
     target[6] = SpecialFunctions.log(rate)
     target[7] = log1p(gap)
     target[8] = spread
     target[9] = log1p(recency / gap)
     target[10] = log1p(amount / max(days, 1))
     target[11] = log1p(amounts(window))
-    target[12] = log1p(amounts(3 * window))
-    target[13] = log1p(amounts(12 * window))
+    target[12] = log1p(monthly(amounts(3 * window), 3 * window))
+    target[13] = log1p(monthly(amounts(12 * window), 12 * window))
     guard hasRates else { return }
-    target[14] = short / Double(window)
-    target[15] = mid / Double(3 * window)
+    target[14] = short
+    target[15] = monthly(mid, 3 * window)
     target[16] = rate
-    target[17] = amount / (tenure + Double(window))
+    target[17] = amount / known
   }
 }
