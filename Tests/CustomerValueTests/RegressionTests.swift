@@ -87,7 +87,8 @@ import Testing
     let target = Buffer((0..<Self.rows).map { samples.values[3 * $0] > 110 ? 1.0 : 0 })
     let fit = try GeneralizedLinearModel(
       .binomial, samples, target: target, workers: Workers(threads: 1))
-    #expect((fit.coefficients + fit.standardErrors).allSatisfy(\.isFinite))
+    let isFinite = (fit.coefficients + fit.standardErrors).allSatisfy { $0.isFinite }
+    #expect(isFinite)
     let risks = try fit.predictions(samples, workers: Workers(threads: 1))
     #expect(risks.allSatisfy { $0 >= 0 && $0 <= 1 })
   }
