@@ -4,5 +4,6 @@
 #define VECTORS 2
 #define GROUP 6
 #include "fused.h"
+#include "bounded.h"
 #undef UNROLL
 #include "strict.h"

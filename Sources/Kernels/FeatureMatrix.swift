@@ -46,7 +46,7 @@ package final class FeatureMatrix: @unchecked Sendable {
   }
 
   private static func aligned(_ count: Int) -> UnsafeMutablePointer<Float> {
-    UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
+    LargeMemory.allocate(bytes: max(count, 1) * 4)
       .bindMemory(to: Float.self, capacity: max(count, 1))
   }
 
@@ -75,6 +75,23 @@ package final class FeatureMatrix: @unchecked Sendable {
       tiles, Int64(rows), Int64(columns), Int64(column), Int64(range.lowerBound),
       Int64(range.upperBound), base, centers[column], Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad)
+  }
+
+  /// Writes all columns for the points of `tiles` from row-major values (n × d).
+  ///
+  /// - Returns: Row and column of the first value, in that order, that is not finite or is further
+  ///   than ``largestMagnitude`` from its column's centre; nil when all is well.
+  package func fill(
+    tiles range: Range<Int>, fromRows values: UnsafeBufferPointer<Float>,
+    level: Int32 = KernelSet.strictLevel
+  ) -> (row: Int, column: Int)? {
+    precondition(values.count == rows * columns && range.upperBound <= tileCount)
+    guard let base = values.baseAddress, !range.isEmpty else { return nil }
+    let bad = tranche_fill_rows(
+      level, tiles, Int64(rows), Int64(columns), Int64(range.lowerBound),
+      Int64(range.upperBound), base, centers, Self.largestMagnitude)
+    guard bad >= 0 else { return nil }
+    return (row: Int(bad) / columns, column: Int(bad) % columns)
   }
 
   /// Derives what the kernels need to know of the filled tiles of `range`.

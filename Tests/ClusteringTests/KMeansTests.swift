@@ -40,6 +40,58 @@ import Testing
     #expect(result.labels == [0, 0, 1, 1])
   }
 
+  /// Plain and bounded runs go through the same centroids: every change and shift, and the end.
+  @Test(arguments: [(4000, 3, 7, 3.0), (3000, 24, 40, 4.0), (2500, 5, 64, 1.0)])
+  func boundsChangeNothing(n: Int, d: Int, k: Int, spread: Double) throws {
+    let matrix = try filled(blobs(n, d: d, clusters: 2 * k, spread: spread))
+    for kernel in KernelSet.supported.filter(\.hasBounds) {
+      var runs: [(KMeansResult, [(Int, UInt64)])] = []
+      for (algorithm, threads) in [(KMeansConfiguration.Algorithm.lloyd, 1), (.bounded, 3)] {
+        var steps: [(Int, UInt64)] = []
+        let result = try KMeans.fit(
+          matrix,
+          configuration: try KMeansConfiguration(
+            clusterCount: k, initialization: .random, maxIterations: 40, tolerance: 0, seed: 3,
+            kernel: kernel.name, algorithm: algorithm),
+          workers: Workers(threads: threads)
+        ) { steps.append(($0.changed, $0.shift.bitPattern)) }
+        runs.append((result, steps))
+      }
+      #expect(sameBytes(runs[0].0, runs[1].0), "\(kernel.name)")
+      let stepsAgree = runs[0].1.elementsEqual(runs[1].1, by: ==)
+      #expect(stepsAgree, "\(kernel.name)")
+      #expect(runs[0].0.skippedShare == 0)
+      #expect(runs[1].0.skippedShare > 0.02 && runs[1].0.skippedShare < 1)
+    }
+  }
+
+  @Test func automaticUsesBoundsWhereWorkIsLarge() throws {
+    let matrix = try filled(blobs(4000, d: 64, clusters: 128, spread: 1))
+    let small = try filled(blobs(4000, d: 4, clusters: 128, spread: 1))
+    func skipped(_ matrix: FeatureMatrix) throws -> Double {
+      try KMeans.fit(
+        matrix,
+        configuration: try KMeansConfiguration(
+          clusterCount: 64, initialization: .random, maxIterations: 30, tolerance: 0),
+        workers: twoThreads
+      ).skippedShare
+    }
+    #expect(try skipped(matrix) > 0)
+    #expect(try skipped(small) == 0)
+  }
+
+  @Test func boundsNeedAFusedKernel() throws {
+    let matrix = try filled([[0, 1, 2]])
+    #expect {
+      try KMeans.fit(
+        matrix,
+        configuration: try KMeansConfiguration(
+          clusterCount: 2, kernel: "gemm", algorithm: .bounded))
+    } throws: {
+      "\($0)".contains("'gemm' has no bounds")
+    }
+  }
+
   static let initializations: [KMeansConfiguration.Initialization] = [
     .kMeansPlusPlus, .kMeansParallel, .random,
   ]
