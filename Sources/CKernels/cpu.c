@@ -75,6 +75,17 @@ DISPATCH(double, tranche_conclude,
          (const double *squared, const int32_t *labels, const double *weights, int64_t rows,
           int64_t k, float *distances, int64_t *sizes, double *cluster_weights),
          (squared, labels, weights, rows, k, distances, sizes, cluster_weights))
+DISPATCH(int64_t, tranche_fill_double,
+         (float *x, int64_t rows, int64_t d, int64_t column, int64_t first, int64_t last,
+          const double *values, double center, double limit),
+         (x, rows, d, column, first, last, values, center, limit))
+DISPATCH(int64_t, tranche_fill_float,
+         (float *x, int64_t rows, int64_t d, int64_t column, int64_t first, int64_t last,
+          const float *values, double center, double limit),
+         (x, rows, d, column, first, last, values, center, limit))
+DISPATCH(void, tranche_tile_norms,
+         (const float *x, int64_t d, int64_t first, int64_t last, float *norms),
+         (x, d, first, last, norms))
 DISPATCH(int64_t, tranche_fill_rows,
          (float *x, int64_t rows, int64_t d, int64_t first, int64_t last, const float *values,
           const double *centers, double limit),

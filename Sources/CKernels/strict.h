@@ -11,11 +11,14 @@ typedef float NAME(f16) __attribute__((ext_vector_type(16)));
 typedef double NAME(d16) __attribute__((ext_vector_type(16)));
 typedef double NAME(d8) __attribute__((ext_vector_type(8)));
 typedef float NAME(f8) __attribute__((ext_vector_type(8)));
+typedef float NAME(f4) __attribute__((ext_vector_type(4)));
+typedef double NAME(d4) __attribute__((ext_vector_type(4)));
 typedef _Bool NAME(b16) __attribute__((ext_vector_type(16)));
 typedef int32_t NAME(i16) __attribute__((ext_vector_type(16)));
 typedef int64_t NAME(l8) __attribute__((ext_vector_type(8)));
 typedef NAME(d16) NAME(d16_unaligned) __attribute__((aligned(8)));
 typedef NAME(d8) NAME(d8_unaligned) __attribute__((aligned(8)));
+typedef NAME(d4) NAME(d4_unaligned) __attribute__((aligned(8)));
 typedef NAME(f16) NAME(f16_unaligned) __attribute__((aligned(4)));
 typedef NAME(i16) NAME(i16_unaligned) __attribute__((aligned(4)));
 
@@ -174,6 +177,19 @@ static inline __attribute__((always_inline)) void NAME(move)(
   }
 }
 
+// The same for up to four features, in sums of four places per cluster.
+static inline __attribute__((always_inline)) void NAME(move_narrow)(
+    const float *x, int64_t d, double weight, double *gain, double *loss) {
+  NAME(f4) point = {x[0], d > 1 ? x[64] : 0, d > 2 ? x[128] : 0, d > 3 ? x[192] : 0};
+  NAME(d4) value = weight * __builtin_convertvector(point, NAME(d4));
+  NAME(d4_unaligned) *to = (NAME(d4_unaligned) *)gain;
+  *to = *to + value;
+  if (loss) {
+    NAME(d4_unaligned) *from = (NAME(d4_unaligned) *)loss;
+    *from = *from - value;
+  }
+}
+
 // Sums by cluster of `count` columns of one tile, added to (or, if `leaving`, taken from) lanes of
 // eight points: lanes[(j * d + i) * 8 + l]. Points whose key is no cluster are passed over.
 static inline __attribute__((always_inline)) void NAME(sum_columns)(
@@ -200,6 +216,8 @@ static inline __attribute__((always_inline)) void NAME(sum_columns)(
 // Most sums k * d that a tile is taken into as a whole, and the fewest changed points that make that
 // cheaper than moving them one by one.
 enum { NAME(dense_sums) = 40, NAME(dense_points) = 12 };
+// Most clusters whose sums of up to four features are kept in four places each.
+enum { NAME(narrow_clusters) = 64 };
 
 static inline __attribute__((always_inline)) void NAME(sum_tile)(
     const float *x, int64_t d, int64_t k, const int32_t *labels, uint64_t mask, const int leaving,
@@ -234,6 +252,9 @@ int64_t NAME(tranche_update)(
   const int may_be_dense = !weights && k * d <= NAME(dense_sums);
   int is_dense = 0;
   double lanes[NAME(dense_sums) * 8];
+  const int is_narrow = d <= 4 && k <= NAME(narrow_clusters);
+  double narrow[NAME(narrow_clusters) * 4];
+  for (int64_t i = 0; is_narrow && i < k * 4; i++) narrow[i] = 0;
   for (int64_t tile = first; tile < last;
        tile++, fresh += TRANCHE_TILE, labels += TRANCHE_TILE) {
     uint64_t mask = 0, known = 0;
@@ -270,12 +291,11 @@ int64_t NAME(tranche_update)(
       int32_t from = labels[p], to = fresh[p];
       labels[p] = to;
       double weight = weights ? weights[p] : 1;
-      if (from >= 0) {
-        NAME(move)(points + p, d, weight, sums + to * d, sums + from * d);
-        cluster_weights[from] -= weight;
-      } else {
-        NAME(move)(points + p, d, weight, sums + to * d, 0);
-      }
+      if (from >= 0) cluster_weights[from] -= weight;
+      if (is_narrow)
+        NAME(move_narrow)(points + p, d, weight, narrow + to * 4, from >= 0 ? narrow + from * 4 : 0);
+      else
+        NAME(move)(points + p, d, weight, sums + to * d, from >= 0 ? sums + from * d : 0);
       cluster_weights[to] += weight;
     }
     if (weights) weights += TRANCHE_TILE;
@@ -287,6 +307,8 @@ int64_t NAME(tranche_update)(
       sums[i] = sums[i] + sum;
     }
   }
+  for (int64_t j = 0; is_narrow && j < k; j++)
+    for (int64_t i = 0; i < d; i++) sums[j * d + i] = sums[j * d + i] + narrow[j * 4 + i];
   return changed;
 }
 
@@ -325,6 +347,50 @@ double NAME(tranche_conclude)(
   }
   for (row = 0; weights && row < rows; row++) cluster_weights[labels[row]] += weights[row];
   return total;
+}
+
+int64_t NAME(tranche_fill_double)(
+    float *x, int64_t rows, int64_t d, int64_t column, int64_t first, int64_t last,
+    const double *values, double center, double limit) {
+  int64_t bad = -1;
+  for (int64_t tile = first; tile < last; tile++) {
+    float *restrict out = x + (tile * d + column) * TRANCHE_TILE;
+    const double *restrict in = values + tile * TRANCHE_TILE;
+    int64_t valid = rows - tile * TRANCHE_TILE;
+    if (valid > TRANCHE_TILE) valid = TRANCHE_TILE;
+    int wrong = 0;
+    for (int64_t p = 0; p < valid; p++) {
+      double value = (double)in[p] - center;
+      wrong |= !(fabs(value) <= limit);
+      out[p] = (float)value;
+    }
+    for (int64_t p = valid; p < TRANCHE_TILE; p++) out[p] = 0;
+    for (int64_t p = 0; wrong && bad < 0 && p < valid; p++)
+      if (!(fabs((double)in[p] - center) <= limit)) bad = tile * TRANCHE_TILE + p;
+  }
+  return bad;
+}
+
+int64_t NAME(tranche_fill_float)(
+    float *x, int64_t rows, int64_t d, int64_t column, int64_t first, int64_t last,
+    const float *values, double center, double limit) {
+  int64_t bad = -1;
+  for (int64_t tile = first; tile < last; tile++) {
+    float *restrict out = x + (tile * d + column) * TRANCHE_TILE;
+    const float *restrict in = values + tile * TRANCHE_TILE;
+    int64_t valid = rows - tile * TRANCHE_TILE;
+    if (valid > TRANCHE_TILE) valid = TRANCHE_TILE;
+    int wrong = 0;
+    for (int64_t p = 0; p < valid; p++) {
+      double value = (double)in[p] - center;
+      wrong |= !(fabs(value) <= limit);
+      out[p] = (float)value;
+    }
+    for (int64_t p = valid; p < TRANCHE_TILE; p++) out[p] = 0;
+    for (int64_t p = 0; wrong && bad < 0 && p < valid; p++)
+      if (!(fabs((double)in[p] - center) <= limit)) bad = tile * TRANCHE_TILE + p;
+  }
+  return bad;
 }
 
 int64_t NAME(tranche_fill_rows)(
@@ -375,6 +441,22 @@ void NAME(tranche_row_sums)(
     for (int64_t lane = 0; lane < 16; lane++) sum = sum + lanes[lane * d + i];
     for (int64_t rest = row; rest < rows; rest++) sum = sum + (double)values[rest * d + i];
     sums[i] = sum;
+  }
+}
+
+void NAME(tranche_tile_norms)(const float *x, int64_t d, int64_t first, int64_t last, float *norms) {
+  for (int64_t tile = first; tile < last; tile++) {
+    const float *points = x + tile * d * TRANCHE_TILE;
+    double square[TRANCHE_TILE] = {0};
+    for (int64_t i = 0; i < d; i++)
+      for (int p = 0; p < TRANCHE_TILE; p++) {
+        double value = points[i * TRANCHE_TILE + p];
+        square[p] += value * value;
+      }
+    double largest = 0;
+    for (int p = 0; p < TRANCHE_TILE; p++) largest = square[p] > largest ? square[p] : largest;
+    // One part in a million covers the roundings of the sum, the root and the conversion.
+    norms[tile] = (float)(sqrt(largest) * 1.000001);
   }
 }
 

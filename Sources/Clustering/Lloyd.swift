@@ -131,7 +131,7 @@ struct Lloyd {
     let counts = try forEachShard(bounds) { partial, memory, tiles in
       var result = PassCounts()
       let fresh = memory.labels.base
-      Sweep.forEachBlock(tiles) { block in
+      Sweep.forEachBlock(tiles, of: sweep.passTiles) { block in
         let rows = sweep.rows(of: block)
         let current = labels.base + rows.lowerBound
         if let bounds, let scratch = memory.bounds {
@@ -230,7 +230,8 @@ struct Lloyd {
       sweep.shards.count,
       scratch: {
         ThreadMemory(
-          labels: RowStorage<Int32>(rows: Sweep.blockRows, repeating: 0),
+          labels: RowStorage<Int32>(
+            rows: sweep.passTiles * FeatureMatrix.tileRows, repeating: 0),
           kernel: sweep.kernel.scratch(columns: sweep.matrix.columns, k: k),
           bounds: bounds.map(CentroidBounds.Scratch.init))
       },

@@ -60,7 +60,8 @@ package final class FeatureMatrix: @unchecked Sendable {
     precondition(values.count == rows && range.upperBound <= tileCount && column < columns)
     guard let base = values.baseAddress, !range.isEmpty else { return nil }
     let bad = tranche_fill_double(
-      tiles, Int64(rows), Int64(columns), Int64(column), Int64(range.lowerBound),
+      KernelSet.strictLevel, tiles, Int64(rows), Int64(columns), Int64(column),
+      Int64(range.lowerBound),
       Int64(range.upperBound), base, centers[column], Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad)
   }
@@ -72,7 +73,8 @@ package final class FeatureMatrix: @unchecked Sendable {
     precondition(values.count == rows && range.upperBound <= tileCount && column < columns)
     guard let base = values.baseAddress, !range.isEmpty else { return nil }
     let bad = tranche_fill_float(
-      tiles, Int64(rows), Int64(columns), Int64(column), Int64(range.lowerBound),
+      KernelSet.strictLevel, tiles, Int64(rows), Int64(columns), Int64(column),
+      Int64(range.lowerBound),
       Int64(range.upperBound), base, centers[column], Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad)
   }
@@ -98,7 +100,8 @@ package final class FeatureMatrix: @unchecked Sendable {
   package func finish(tiles range: Range<Int>) {
     precondition(range.upperBound <= tileCount)
     tranche_tile_norms(
-      tiles, Int64(columns), Int64(range.lowerBound), Int64(range.upperBound), norms)
+      KernelSet.strictLevel, tiles, Int64(columns), Int64(range.lowerBound),
+      Int64(range.upperBound), norms)
   }
 
   /// The stored (centred) value.

@@ -65,19 +65,43 @@ import Testing
     }
   }
 
-  @Test func automaticUsesBoundsWhereWorkIsLarge() throws {
-    let matrix = try filled(blobs(4000, d: 64, clusters: 128, spread: 1))
-    let small = try filled(blobs(4000, d: 4, clusters: 128, spread: 1))
-    func skipped(_ matrix: FeatureMatrix) throws -> Double {
-      try KMeans.fit(
-        matrix,
-        configuration: try KMeansConfiguration(
-          clusterCount: 64, initialization: .random, maxIterations: 30, tolerance: 0),
-        workers: twoThreads
-      ).skippedShare
+  /// Automatic: where k · d is large, once few labels change, while they save scores.
+  @Test func whenBoundsAreUsed() throws {
+    func policy(
+      _ d: Int, _ k: Int, _ algorithm: KMeansConfiguration.Algorithm = .automatic
+    ) throws -> BoundsPolicy {
+      let matrix = try filled(blobs(200, d: d, clusters: 2))
+      let sweep = Sweep(
+        matrix, clusters: k, kernel: .generic, workers: twoThreads, weights: nil)
+      return BoundsPolicy(sweep, clusters: k, algorithm)
     }
-    #expect(try skipped(matrix) > 0)
-    #expect(try skipped(small) == 0)
+    #expect(try policy(4, 64).bounds == nil)
+    #expect(try policy(64, 64, .lloyd).bounds == nil)
+    #expect(try policy(1, 1, .bounded).bounds != nil)
+
+    var large = try policy(64, 64)
+    #expect(!large.usesBounds(changed: nil) && !large.usesBounds(changed: 0.2))
+    #expect(large.usesBounds(changed: 0.03))
+    // The first pass scores all, and is no failure.
+    large.learn(scored: 100, of: 100)
+    #expect(large.usesBounds(changed: 0.5))
+    large.learn(scored: 20, of: 100)
+    #expect(large.usesBounds(changed: 0.5))
+    large.learn(scored: 90, of: 100)
+    // Four plain iterations, then another try; eight after the next failure.
+    #expect((0..<4).allSatisfy { _ in !large.usesBounds(changed: 0) })
+    #expect(large.usesBounds(changed: 0))
+    large.learn(scored: 100, of: 100)
+    large.learn(scored: 90, of: 100)
+    #expect((0..<8).allSatisfy { _ in !large.usesBounds(changed: 0) })
+    #expect(large.usesBounds(changed: 0))
+    #expect(large.scored == 400 && large.offered == 500)
+
+    var forced = try policy(1, 3, .bounded)
+    #expect(!forced.usesBounds(changed: nil) && forced.usesBounds(changed: 1))
+    forced.learn(scored: 100, of: 100)
+    forced.learn(scored: 100, of: 100)
+    #expect(forced.usesBounds(changed: 1))
   }
 
   @Test func boundsNeedAFusedKernel() throws {

@@ -139,9 +139,9 @@ void tranche_prefer_large_pages(void *memory, size_t bytes);
 
 // One column of tiles [first, last): float(value - center), padding 0. Returns the first row whose
 // value is not finite or whose difference exceeds `limit` in magnitude, or -1.
-int64_t tranche_fill_double(float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
+int64_t tranche_fill_double(int level, float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
                             int64_t last, const double *values, double center, double limit);
-int64_t tranche_fill_float(float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
+int64_t tranche_fill_float(int level, float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
                            int64_t last, const float *values, double center, double limit);
 
 // All columns of tiles [first, last) from row-major values. Returns row * d + column of the first
@@ -153,7 +153,7 @@ void tranche_row_sums(int level, const float *values, int64_t rows, int64_t d, d
                       double *sums);
 
 // norms[t] >= the largest Euclidean norm of tile t's points.
-void tranche_tile_norms(const float *x, int64_t d, int64_t first, int64_t last, float *norms);
+void tranche_tile_norms(int level, const float *x, int64_t d, int64_t first, int64_t last, float *norms);
 
 // Folds `count` rows of scores (row j: `width` points, the negated products) into the running
 // best, second and label of each point; score = half[j] + scores[j].
