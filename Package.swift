@@ -37,7 +37,9 @@ let package = Package(
     .target(name: "Columnar", dependencies: ["CArrowBridge", "Sharding"]),
     .target(name: "Features", dependencies: ["COpenBLAS", "Columnar", "Kernels", "Sharding"]),
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),
-    .target(name: "CustomerValue", dependencies: ["Columnar", "Features", "Kernels", "Sharding"]),
+    .target(
+      name: "CustomerValue",
+      dependencies: ["COpenBLAS", "Columnar", "Features", "Kernels", "Sharding"]),
     .target(
       name: "Segments",
       dependencies: ["Clustering", "Columnar", "CustomerValue", "Features", "Sharding"]),

@@ -10,6 +10,8 @@
 #include "fused.h"
 #define GATHER(base, indices) ((NAME(vf))_mm256_i32gather_ps(base, (__m256i)(indices), 4))
 #include "bounded.h"
+#define FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#include "peaks.h"
 #undef UNROLL
 #include "strict.h"
 #pragma clang attribute pop

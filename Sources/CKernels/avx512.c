@@ -9,6 +9,8 @@
 #include "fused.h"
 #define GATHER(base, indices) ((NAME(vf))_mm512_i32gather_ps((__m512i)(indices), base, 4))
 #include "bounded.h"
+#define FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
+#include "peaks.h"
 #undef UNROLL
 #include "strict.h"
 #pragma clang attribute pop

@@ -101,6 +101,9 @@ DISPATCH(void, tranche_cluster_distances,
          (const float *tile, int64_t d, const float *samples, const int64_t *offsets,
           int64_t clusters, double *sums),
          (tile, d, samples, offsets, clusters, sums))
+DISPATCH(float, tranche_multiply_add, (int64_t rounds, float seed), (rounds, seed))
+DISPATCH(int64_t, tranche_flops, (int64_t rounds), (rounds))
+DISPATCH(float, tranche_read, (const float *x, int64_t count), (x, count))
 
 #if defined(__linux__)
 #include <sys/mman.h>

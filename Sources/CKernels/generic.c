@@ -5,5 +5,7 @@
 #define GROUP 6
 #include "fused.h"
 #include "bounded.h"
+#define FUSED(a, b, c) ((a) * (b) + (c))
+#include "peaks.h"
 #undef UNROLL
 #include "strict.h"

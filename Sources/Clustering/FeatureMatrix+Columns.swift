@@ -52,40 +52,6 @@ extension FeatureMatrix {
     return try descend(0)
   }
 
-  /// A filled matrix of row-major values (n × d), centred on the columns' means, in parallel.
-  ///
-  /// - Throws: ``ClusteringError/invalidValue(row:column:)`` for the first value, by row, that is not
-  ///   finite or too large.
-  package static func filled(
-    rows values: UnsafeBufferPointer<Float>, columns d: Int, workers: Workers
-  ) throws -> FeatureMatrix {
-    precondition(d >= 1 && values.count % d == 0)
-    let count = values.count / d
-    nonisolated(unsafe) let values = values
-    let parts = Shards(rows: count, rowsPerShard: 8192)
-    let sums = try workers.map(parts.count) { part in
-      let rows = parts[part]
-      return StrictLoops.columnSums(
-        ofRows: UnsafeBufferPointer(rebasing: values[rows.lowerBound * d..<rows.upperBound * d]),
-        columns: d)
-    }
-    let centers = (0..<d).map { column in
-      let mean = sums.reduce(0) { $0 + $1[column] } / Double(max(count, 1))
-      return mean.isFinite ? mean : 0
-    }
-    let matrix = FeatureMatrix(rows: count, columns: d, centers: centers)
-    let pieces = Shards(rows: matrix.tileCount, rowsPerShard: tilesPerPiece)
-    let bad = try workers.map(pieces.count) { piece -> (row: Int, column: Int)? in
-      if let bad = matrix.fill(tiles: pieces[piece], fromRows: values) { return bad }
-      matrix.finish(tiles: pieces[piece])
-      return nil
-    }
-    if let first = bad.compactMap({ $0 }).first {
-      throw ClusteringError.invalidValue(row: first.row, column: first.column)
-    }
-    return matrix
-  }
-
   /// Mean in Double, summed per shard in shard order.
   private static func mean(
     _ values: UnsafeBufferPointer<Double>, column: Int, workers: Workers

@@ -170,3 +170,10 @@ int64_t tranche_settle(const tranche_problem *problem, int64_t first, int64_t la
 // [offsets[c], offsets[c + 1]).
 void tranche_cluster_distances(int level, const float *tile, int64_t d, const float *samples,
                                const int64_t *offsets, int64_t clusters, double *sums);
+
+// What this processor can do at best, for the roofline of `bench`. `level` as for the strict loops.
+// Multiply-adds on registers, in all `tranche_flops` operations; the value keeps the work.
+float tranche_multiply_add(int level, int64_t rounds, float seed);
+int64_t tranche_flops(int level, int64_t rounds);
+// The sum of `count` floats: memory read front to back.
+float tranche_read(int level, const float *x, int64_t count);

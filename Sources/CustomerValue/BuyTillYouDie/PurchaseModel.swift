@@ -5,6 +5,9 @@ import Sharding
 package protocol PurchaseModel: Codable, Sendable {
   var timeUnit: PurchaseTimeUnit { get }
 
+  /// The log-likelihood of a base at these parameters.
+  func logLikelihood(_ cells: PurchaseCells, workers: Workers) throws -> Double
+
   /// P(not dropped out by T | x, t_x, T).
   func probabilityAlive(repeats: Double, recency: Double, age: Double) -> Double
 
@@ -158,6 +161,30 @@ extension PurchaseModel {
     return ValueScores(
       probabilityAlive: alive, expectedTransactions: expected, expectedSpend: perPurchase,
       expectedValue: value, clv: clv)
+  }
+
+  /// Per customer: P(alive); expected transactions to the horizon, the same discounted by month, and
+  /// those in the first `window`.
+  package func futures(
+    _ cells: PurchaseCells, horizon: ValueHorizon, window: Double, workers: Workers
+  ) throws -> Buffer<SIMD4<Double>> {
+    precondition(cells.timeUnit == timeUnit, "the model counts time in \(timeUnit)")
+    let futures = try exposureFutures(cells, horizon: horizon, workers: workers)
+    let near = try exposureFutures(
+      cells, horizon: ValueHorizon(length: window, monthlyDiscount: 0), workers: workers)
+    let perCell = try cellScores(cells, futures, workers: workers)
+    let shards = Shards(rows: cells.customers, rowsPerShard: 1 << 16)
+    return try Buffer(count: cells.customers) { target in
+      nonisolated(unsafe) let target = target
+      try workers.forEach(shards.count) { shard in
+        for row in shards[shard] {
+          let cell = Int(cells.cellOfRow[row])
+          var value = perCell[cell]
+          value.w = value.x * near[Int(cells.exposureOfCell[cell])].x
+          target.initializeElement(at: row, to: value)
+        }
+      }
+    }
   }
 
   /// Per exposure, given alive: transactions to the horizon, and the same discounted by month.

@@ -2,6 +2,8 @@
 package protocol LedgerAmount: BitwiseCopyable, Sendable {
   static var zero: Self { get }
   var isNegative: Bool { get }
+  /// |self|.
+  var size: Self { get }
   /// Adds, and reports whether the exact sum no longer fits.
   mutating func addReportingOverflow(_ other: Self) -> Bool
   /// In the ledger's unit: `self / 10^scale` for minor units.
@@ -14,6 +16,7 @@ package protocol LedgerAmount: BitwiseCopyable, Sendable {
 extension Int64: LedgerAmount {
   package static var zero: Int64 { 0 }
   @inline(__always) package var isNegative: Bool { self < 0 }
+  @inline(__always) package var size: Int64 { self == .min ? .max : abs(self) }
 
   @inline(__always)
   package mutating func addReportingOverflow(_ other: Int64) -> Bool {
@@ -32,6 +35,7 @@ extension Int64: LedgerAmount {
 
 extension Double: LedgerAmount {
   @inline(__always) package var isNegative: Bool { self < 0 }
+  @inline(__always) package var size: Double { abs(self) }
 
   @inline(__always)
   package mutating func addReportingOverflow(_ other: Double) -> Bool {

@@ -16,6 +16,8 @@ package struct LedgerFold: Sendable {
   package let asOf: Int32
   package let features: FeatureSelection
   package let workers: Workers
+  /// Also remember purchases, for models of customer value.
+  package var purchases: PurchaseWindows?
 
   /// Pieces decoded in one round: enough for every thread, few enough
   /// that two rounds of rows stay small.
@@ -91,7 +93,9 @@ package struct LedgerFold: Sendable {
     }
     positions.customerID = try ask(format.customerID, required: true)!
     positions.date = try ask(format.date, required: true)!
-    if features.needsAmounts || format.duplicates != .keep || format.refunds != .net {
+    if features.needsAmounts || purchases != nil || format.duplicates != .keep
+      || format.refunds != .net
+    {
       positions.amount = try ask(format.amount, required: true)
       positions.currency = try ask(format.currency, required: format.rates != nil)
     }
@@ -136,6 +140,10 @@ package struct LedgerFold: Sendable {
       PartitionTable<Amount>(layout: StateLayout(channels: 0, words: 0), hasText: hasText)
     }
     let duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
+    let purchaseTables = purchases.map { windows in
+      partitions.map { _ in PurchaseTable<Amount>(windows) }
+    }
+    var purchaseWords = 0
 
     var counts = LedgerCounts()
     var decoded: [RowBlock<Amount>] = []
@@ -145,7 +153,7 @@ package struct LedgerFold: Sendable {
       // One list of independent tasks: decode this round, fold the one before, cut the next.
       let (current, previous) = (pieces, decoded)
       let width = features.needsChannels ? channels.names.count : 0
-      let wordCount = words
+      let (wordCount, purchaseWordCount) = (words, purchaseWords)
       let slots = Mutex<[[RowBlock<Amount>]]>(Array(repeating: [], count: current.count))
       let upcoming = Mutex<[Piece]>([])
       nonisolated(unsafe) let reader = source
@@ -168,7 +176,8 @@ package struct LedgerFold: Sendable {
           let partition = task - current.count - 1
           for block in previous {
             Self.fold(
-              block, partition, into: partitions[partition], channels: width, words: wordCount)
+              block, partition, into: partitions[partition], purchaseTables?[partition],
+              channels: width, words: (all: wordCount, purchases: purchaseWordCount))
           }
         }
       }
@@ -182,19 +191,29 @@ package struct LedgerFold: Sendable {
         if features.needsActiveDays {
           words = max(words, min(PartitionTable<Amount>.maximumWords, Int(block.oldest) / 64 + 1))
         }
+        if purchases != nil {
+          let oldest = min(block.oldest, PurchaseWindows.oldestAge)
+          purchaseWords = max(purchaseWords, Int(oldest) / 64 + 1)
+        }
       }
       progress(counts)
     }
     FileMemory.release()
-    return try LedgerHarvest(
+    var ledger = try LedgerHarvest(
       partitions: partitions, channels: channels.names, scale: scale, hasText: hasText,
       features: features, workers: workers, amountColumn: format.amount
     ).harvest(counts: counts)
+    if let purchases, let purchaseTables {
+      ledger.purchases = try CustomerPurchases(
+        purchaseTables, purchases, of: ledger.table.ids, partitionBits: partitionBits,
+        scale: scale, amountColumn: format.amount, workers: workers)
+    }
+    return ledger
   }
 
   private static func fold<Amount: LedgerAmount>(
     _ block: RowBlock<Amount>, _ partition: Int, into table: PartitionTable<Amount>,
-    channels: Int, words: Int
+    _ purchases: PurchaseTable<Amount>?, channels: Int, words: (all: Int, purchases: Int)
   ) {
     let start = block.starts[partition]
     let count =
@@ -203,10 +222,11 @@ package struct LedgerFold: Sendable {
     guard count > 0 else { return }
     let rows = UnsafeBufferPointer(start: block.rows + start, count: count)
     if let ids = block.ids {
-      table.fold(rows, ids: ids + start, channels: channels, words: words)
+      table.fold(rows, ids: ids + start, channels: channels, words: words.all)
     } else {
-      table.fold(rows, channels: channels, words: words)
+      table.fold(rows, channels: channels, words: words.all)
     }
+    purchases?.fold(rows, ids: block.ids.map { UnsafePointer($0 + start) }, words: words.purchases)
   }
 
   private func cut(_ source: any Source, _ positions: LedgerColumnPositions) throws -> [Piece] {
@@ -229,4 +249,6 @@ package struct LedgerFold: Sendable {
 package struct FoldedLedger: Sendable {
   package let table: FeatureTable
   package let counts: LedgerCounts
+  /// Of the table's customers, when they were asked for.
+  package var purchases: CustomerPurchases?
 }

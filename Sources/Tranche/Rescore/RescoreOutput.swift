@@ -71,11 +71,23 @@ struct RescoreOutput {
       },
       iterations: scored.iterations, converged: scored.converged, inertia: scored.inertia,
       kernel: scored.kernel, modelChecksum: try scored.model.checksum(),
-      stability: scored.migration?.stability, warnings: scored.warnings,
+      stability: scored.migration?.stability, value: valueResult, warnings: scored.warnings,
       report: run.writesReport
         ? URL(fileURLWithPath: run.out).appendingPathComponent("report.html").path : nil,
       threads: workers.threads, seed: seed, seconds: watch.seconds,
       peakMemoryBytes: ProcessMemory.peakBytes)
+  }
+
+  private var valueResult: RescoreRun.Result.Value? {
+    guard scored.forecast != nil, let model = scored.model.scoring?.value,
+      let settings = try? ValueSettings(configuration)
+    else { return nil }
+    let report = ValueReport(model).result(
+      out: run.out, settings: settings, customers: scored.table.rows)
+    return RescoreRun.Result.Value(
+      model: report.model, valueModel: report.valueModel, holdout: report.holdout,
+      candidates: report.candidates,
+      churn: report.churn)
   }
 
   // MARK: - scores.parquet
@@ -103,17 +115,30 @@ struct RescoreOutput {
     case .frequencyScore: return .integer(name, needed(scored.rfm).frequency)
     case .monetaryScore: return .integer(name, needed(scored.rfm).monetary)
     case .rfmSegment: return .category(name, needed(scored.rfm).segment, scored.rfmNames)
+    case .probabilityAlive: return forecast(name, \.probabilityAlive)
+    case .expectedTransactions: return forecast(name, \.expectedTransactions)
+    case .expectedValue: return forecast(name, \.expectedValue)
+    case .clv: return forecast(name, \.clv)
+    case .churnRisk: return forecast(name, \.churnRisk)
+    case .churnReasons:
+      guard let forecast = scored.forecast, let reasons = forecast.reasons else {
+        return missing(name)
+      }
+      return .category(name, reasons, forecast.reasonNames.isEmpty ? [""] : forecast.reasonNames)
+    case .control: return .integer(name, needed(scored.control))
     case .simpleValue: return .number(name, needed(scored.simpleValue))
     case .tier:
       let tiers = needed(scored.tiers)
       return .category(name, tiers, Tier.allCases.sorted { $0.rawValue < $1.rawValue }.map(\.name))
     case .offer:
-      // A segment without an offer leaves the cell empty.
+      // A segment without an offer leaves the cell empty; so does the control group.
       let offers = profile.segments.map(\.offer)
       let labels = scored.labels
+      let control = scored.control
       let codes = Buffer<Int32>(count: labels.count) { target in
         for row in 0..<labels.count {
-          target[row] = offers[Int(labels[row])] == nil ? -1 : labels[row]
+          let isLeft = control.map { $0[row] == 1 } ?? false
+          target[row] = isLeft || offers[Int(labels[row])] == nil ? -1 : labels[row]
         }
       }
       return .category(name, codes, offers.map { $0 ?? "" })
@@ -124,6 +149,17 @@ struct RescoreOutput {
       guard let reasons = scored.moveReasons else { return missing(name) }
       return .category(name, reasons, MoveReason.allCases.map(\.rawValue))
     }
+  }
+
+  /// Without a single purchase in the ledger there is no forecast: the column is there, empty.
+  private func forecast(
+    _ name: String, _ column: KeyPath<ValueForecast, Buffer<Double>>
+  ) -> OutputColumn {
+    let rows = scored.table.rows
+    return .number(
+      name,
+      scored.forecast?[keyPath: column]
+        ?? Buffer(count: rows) { $0.initialize(repeating: .nan) })
   }
 
   private func needed<Value>(_ value: Value?) -> Value {

@@ -12,6 +12,8 @@ struct LedgerReading {
   let workers: Workers
   /// Where the rows set aside go; nil only counts them.
   let quarantinePath: String?
+  /// Purchases to remember beside the features, for models of customer value.
+  var purchases: PurchaseWindows?
 
   func open() throws -> any Source {
     let format = try configuration.ledgerFormat()
@@ -26,7 +28,8 @@ struct LedgerReading {
 
   func fold(_ source: any Source, _ context: RunContext) throws -> FoldedLedger {
     let format = try configuration.ledgerFormat()
-    let fold = LedgerFold(format: format, asOf: asOf, features: selection, workers: workers)
+    var fold = LedgerFold(format: format, asOf: asOf, features: selection, workers: workers)
+    fold.purchases = purchases
     let hasText =
       source.schema.index(of: format.customerID).map { source.schema.fields[$0].type } == .string
     let quarantine = try quarantinePath.map {

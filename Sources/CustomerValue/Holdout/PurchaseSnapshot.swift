@@ -1,0 +1,165 @@
+import Columnar
+import Features
+import Sharding
+
+/// A base as it was known some days before as-of: nothing younger is looked at.
+package struct PurchaseSnapshot: Sendable {
+  /// Days before as-of; 0 is as-of itself.
+  package let age: Int
+  /// Rows of the base, ascending: the customers with a purchase by then.
+  package let rows: Buffer<Int32>
+  package let summary: PurchaseSummary
+
+  /// - Parameter limit: With more customers than this, every n-th is taken.
+  package init(
+    _ purchases: CustomerPurchases, age: Int, unit: PurchaseTimeUnit, limit: Int = .max,
+    workers: Workers
+  ) throws {
+    let shards = Shards(rows: purchases.customers, rowsPerShard: 1 << 16)
+    let found = try workers.map(shards.count) { shard in
+      shards[shard].compactMap { row -> Int32? in
+        purchases.firstAges.base[row] >= age ? Int32(row) : nil
+      }
+    }
+    var rows: [Int32] = []
+    rows.reserveCapacity(found.reduce(0) { $0 + $1.count })
+    for part in found { rows += part }
+    if rows.count > limit {
+      let step = (rows.count + limit - 1) / limit
+      rows = stride(from: 0, to: rows.count, by: step).map { rows[$0] }
+    }
+    try self.init(purchases, age: age, unit: unit, rows: Buffer(rows), workers: workers)
+  }
+
+  private init(
+    _ purchases: CustomerPurchases, age: Int, unit: PurchaseTimeUnit, rows: Buffer<Int32>,
+    workers: Workers
+  ) throws {
+    let count = rows.count
+    let (repeats, repeatRows) = Buffer<Int32>.uninitialized(count: count)
+    let (recency, recencyRows) = Buffer<Double>.uninitialized(count: count)
+    let (ages, ageRows) = Buffer<Double>.uninitialized(count: count)
+    let (spend, spendRows) = Buffer<Double>.uninitialized(count: count)
+    nonisolated(unsafe) let target = (
+      x: repeatRows.baseAddress!, recency: recencyRows.baseAddress!, age: ageRows.baseAddress!,
+      spend: spendRows.baseAddress!
+    )
+    let perUnit = 1 / unit.days
+    let shards = Shards(rows: count, rowsPerShard: 1 << 14)
+    try workers.forEach(shards.count) { shard in
+      for place in shards[shard] {
+        let row = Int(rows.base[place])
+        let first = Int(purchases.firstAges.base[row])
+        let days = purchases.dayCount(row, from: age, to: first + 1)
+        let last = purchases.youngest(row, from: age) ?? first
+        target.x[place] = Int32(days - 1)
+        target.recency[place] = Double(first - last) * perUnit
+        target.age[place] = Double(first - age) * perUnit
+        let amount = purchases.amount(row, from: age) - purchases.firstAmounts.base[row]
+        target.spend[place] = days > 1 ? max(0, amount / Double(days - 1)) : 0
+      }
+    }
+    self.age = age
+    self.rows = rows
+    summary = try PurchaseSummary(
+      timeUnit: unit, repeats: repeats, recency: recency, age: ages, meanSpend: spend,
+      workers: workers)
+  }
+
+  package var count: Int { rows.count }
+
+  /// What these customers did in the `length` days after the snapshot: days with a purchase, and
+  /// amounts.
+  package func outcome(
+    _ purchases: CustomerPurchases, length: Int, workers: Workers
+  ) throws -> (days: Buffer<Double>, amounts: Buffer<Double>) {
+    precondition(length <= age && purchases.isEdge(age - length), "a window of the fold")
+    let (days, dayRows) = Buffer<Double>.uninitialized(count: count)
+    let (amounts, amountRows) = Buffer<Double>.uninitialized(count: count)
+    nonisolated(unsafe) let target = (dayRows.baseAddress!, amountRows.baseAddress!)
+    let shards = Shards(rows: count, rowsPerShard: 1 << 14)
+    try workers.forEach(shards.count) { shard in
+      for place in shards[shard] {
+        let row = Int(rows.base[place])
+        target.0[place] = Double(purchases.dayCount(row, from: age - length, to: age))
+        target.1[place] = purchases.amount(row, from: age - length, to: age)
+      }
+    }
+    return (days, amounts)
+  }
+}
+
+/// Features of purchases for regressions: logarithms, so that Poisson's are powers.
+package struct PurchaseFeatures: Sendable, Codable, Equatable {
+  /// Days of the shortest window; others are 3 and 12 times as long.
+  package let window: Int
+  /// Whether plain rates stand beside the logarithms, for a regression without a logarithmic link.
+  package let hasRates: Bool
+
+  package init(window: Int, hasRates: Bool) {
+    self.window = window
+    self.hasRates = hasRates
+  }
+
+  package var count: Int { hasRates ? 18 : 14 }
+
+  package var names: [String] {
+    let (short, mid, long) = (window, 3 * window, 12 * window)
+    return [
+      "tenure_days", "recency_days", "active_days", "active_days_\(short)d",
+      "active_days_\(mid)d", "active_days_\(long)d", "rate", "mean_gap_days", "gap_regularity",
+      "recency_to_gap", "average_amount", "amount_\(short)d", "amount_\(mid)d", "amount_\(long)d",
+    ] + (hasRates ? ["days_rate_\(short)d", "days_rate_\(mid)d", "days_rate", "amount_rate"] : [])
+  }
+
+  /// Writes one customer's features, as of `age` days before as-of.
+  func write(
+    _ purchases: CustomerPurchases, _ row: Int, age: Int, to target: UnsafeMutablePointer<Double>
+  ) {
+    func log1p(_ value: Double) -> Double { SpecialFunctions.log1p(max(value, 0)) }
+    let first = Int(purchases.firstAges.base[row])
+    let last = purchases.youngest(row, from: age) ?? first
+    let days = Double(purchases.dayCount(row, from: age, to: first + 1))
+    let tenure = Double(first - age)
+    let recency = Double(last - age)
+    var previous = -1
+    var squares = 0.0
+    purchases.forEachDay(row, from: age) { day in
+      if previous >= 0 { squares += Double((day - previous) * (day - previous)) }
+      previous = day
+    }
+    let gaps = days - 1
+    // One purchase: the time since is the least the gap can be.
+    let gap = gaps > 0 ? Double(first - last) / gaps : tenure + 1
+    let spread = gaps > 1 ? max(0, squares / gaps - gap * gap).squareRoot() / gap : 1
+    let amount = purchases.amount(row, from: age)
+    func daysWithin(_ length: Int) -> Double {
+      Double(purchases.dayCount(row, from: age, to: age + length))
+    }
+    func amounts(_ length: Int) -> Double {
+      purchases.amount(row, from: age, to: age + length)
+    }
+    let (short, mid) = (daysWithin(window), daysWithin(3 * window))
+    // As if a window had been bought in at the rate of one day more: new customers have one day.
+    let rate = days / (tenure + Double(window))
+    target[0] = log1p(tenure)
+    target[1] = log1p(recency)
+    target[2] = log1p(days)
+    target[3] = log1p(short)
+    target[4] = log1p(mid)
+    target[5] = log1p(daysWithin(12 * window))
+    target[6] = SpecialFunctions.log(rate)
+    target[7] = log1p(gap)
+    target[8] = spread
+    target[9] = log1p(recency / gap)
+    target[10] = log1p(amount / max(days, 1))
+    target[11] = log1p(amounts(window))
+    target[12] = log1p(amounts(3 * window))
+    target[13] = log1p(amounts(12 * window))
+    guard hasRates else { return }
+    target[14] = short / Double(window)
+    target[15] = mid / Double(3 * window)
+    target[16] = rate
+    target[17] = amount / (tenure + Double(window))
+  }
+}
