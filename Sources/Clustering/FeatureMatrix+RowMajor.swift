@@ -18,13 +18,13 @@ extension FeatureMatrix {
       centers: try means(values, columns: columns, workers: workers))
     let pieces = Shards(rows: matrix.tileCount, rowsPerShard: 64)
     nonisolated(unsafe) let values = values
-    let bad = try workers.map(pieces.count) { piece -> (row: Int, column: Int)? in
+    let bad = try workers.map(pieces.count) { piece -> Int? in
       if let place = matrix.fill(tiles: pieces[piece], fromRows: values) { return place }
       matrix.finish(tiles: pieces[piece])
       return nil
     }
     if let first = bad.compactMap({ $0 }).first {
-      throw ClusteringError.invalidValue(row: first.row, column: first.column)
+      throw ClusteringError.invalidValue(row: first / columns, column: first % columns)
     }
     return matrix
   }

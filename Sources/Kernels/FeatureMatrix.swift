@@ -81,19 +81,18 @@ package final class FeatureMatrix: @unchecked Sendable {
 
   /// Writes all columns for the points of `tiles` from row-major values (n × d).
   ///
-  /// - Returns: Row and column of the first value, in that order, that is not finite or is further
-  ///   than ``largestMagnitude`` from its column's centre; nil when all is well.
+  /// - Returns: The first place, row · columns + column, whose value is not finite or is further than
+  ///   ``largestMagnitude`` from its column's centre; nil when all is well.
   package func fill(
     tiles range: Range<Int>, fromRows values: UnsafeBufferPointer<Float>,
     level: Int32 = KernelSet.strictLevel
-  ) -> (row: Int, column: Int)? {
+  ) -> Int? {
     precondition(values.count == rows * columns && range.upperBound <= tileCount)
     guard let base = values.baseAddress, !range.isEmpty else { return nil }
     let bad = tranche_fill_rows(
       level, tiles, Int64(rows), Int64(columns), Int64(range.lowerBound),
       Int64(range.upperBound), base, centers, Self.largestMagnitude)
-    guard bad >= 0 else { return nil }
-    return (row: Int(bad) / columns, column: Int(bad) % columns)
+    return bad < 0 ? nil : Int(bad)
   }
 
   /// Derives what the kernels need to know of the filled tiles of `range`.

@@ -184,7 +184,7 @@ import Testing
       var values = (0..<n * d).map { _ in Float.random(in: 1e6...2e6, using: &random) }
       let centers = (0..<d).map { 1.5e6 + Double($0) / 3 }
       let matrix = FeatureMatrix(rows: n, columns: d, centers: centers)
-      func fill() -> (row: Int, column: Int)? {
+      func fill() -> Int? {
         values.withUnsafeBufferPointer {
           matrix.fill(tiles: 0..<matrix.tileCount, fromRows: $0, level: level)
         }
@@ -213,9 +213,9 @@ import Testing
         #expect(sums[i] == sum)
       }
       values[n * d - 1] = .nan
-      #expect(fill().map { [$0.row, $0.column] } == [n - 1, d - 1])
+      #expect(fill() == n * d - 1)
       values[n / 2 * d] = .infinity
-      #expect(fill().map { [$0.row, $0.column] } == [n / 2, 0])
+      #expect(fill() == n / 2 * d)
     }
   }
 
