@@ -393,6 +393,7 @@ import Testing
         ["nix/nix.db"]
       ),
       (server.address("table=ledger"), ["--out-table", wrong], 77, ["password"]),
+      (wrong, ["--state", "state"], 64, ["--state"]),
     ]
     let before = try folder.listing()
     for (ledger, more, status, says) in cases {

@@ -56,6 +56,11 @@ package enum Sources {
   /// The files that `inputs` name: globs and folders in bytewise order, each input in its place.
   package static func expand(_ inputs: [String], format: FileFormat? = nil) throws -> [String] {
     guard !inputs.isEmpty else { throw InputError(.usage, "no input file is named") }
+    if let input = inputs.first(where: DatabaseAddress.isDatabase) {
+      throw InputError(
+        .usage, "a database has no files to keep account of",
+        file: DatabaseAddress.redacted(input), hint: "leave --state out, or give files")
+    }
     let files = try inputs.flatMap { input -> [String] in
       if input == "-" { return [input] }
       if isFolder(input) { return try contents(of: input, format: format) }

@@ -25,6 +25,8 @@ public struct RescoreRun: Sendable {
   /// Nil: all.
   public var columns: [String]?
   public var writesReport = true
+  /// Nil: every file of the ledger is read.
+  public var state: LedgerStateOptions?
   public var force = false
   /// A table of a database that takes the scores too.
   public var outTable: String?
@@ -60,6 +62,8 @@ public struct RescoreRun: Sendable {
     public var asOf: String
     public var customers: Int
     public var rows: RowCounts
+    /// Of `rows.read`, those that the state stood for.
+    public var rowsFromState: Int?
     public var k: Int
     public var segments: [Segment]
     /// Nil when a frozen model was used.
@@ -82,9 +86,9 @@ public struct RescoreRun: Sendable {
     public var peakMemoryBytes: Int
 
     private enum CodingKeys: String, CodingKey {
-      case schema, out, runID = "runId", asOf, customers, rows, k, segments, iterations, converged
-      case table, inertia, kernel, modelChecksum, stability, value, warnings, report, threads
-      case seed, seconds
+      case schema, out, runID = "runId", asOf, customers, rows, rowsFromState, k, segments
+      case iterations, converged, inertia, kernel, modelChecksum, stability, value, warnings
+      case report, table, threads, seed, seconds
       case peakMemoryBytes
     }
   }
@@ -136,13 +140,21 @@ public struct RescoreRun: Sendable {
       try DatabaseTable.probe(table, settings: configuration.databaseSettings())
     }
     let folder = try StagedFolder(target: out, force: force)
+    let ledgerState = try watch.measure("hash") {
+      try state.map {
+        try LedgerStateFolder(
+          $0, ledger: ledger.isEmpty ? [] : Sources.expand(ledger), workers: workers)
+      }
+    }
     let reading = LedgerReading(
       inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
       workers: workers, quarantinePath: folder.path("quarantine.parquet"),
       purchases: value?.windows)
     let source = try reading.open()
-    let folded = try watch.measure("fold") { try reading.fold(source, context) }
-    let record = InputRecord(source)
+    let folded = try watch.measure("fold") {
+      try reading.fold(source, state: ledgerState?.exchange, context)
+    }
+    let record = source.flatMap { InputRecord($0) }
     let customerFile = try watch.measure("customers") {
       try customers.isEmpty
         ? nil
@@ -161,11 +173,15 @@ public struct RescoreRun: Sendable {
     if let warning = earlier?.warning { scored.warnings.append(warning) }
 
     let output = RescoreOutput(
-      run: self, plan: plan, folder: folder, ledgerFiles: source.files, ledgerRecord: record,
-      counts: folded.counts,
+      run: self, plan: plan, folder: folder, ledgerFiles: source?.files ?? [],
+      ledgerRecord: record, ledgerState: ledgerState, counts: folded.counts,
+      examples: folded.examples,
       customerFile: customerFile, previous: earlier?.run, scored: scored,
       configuration: configuration, workers: workers, table: table)
-    return try output.write(&watch, context)
+    let result = try output.write(&watch, context)
+    // Last: without the output the state would have moved on for nothing.
+    try ledgerState?.commit(folded)
+    return result
   }
 
   func plan(

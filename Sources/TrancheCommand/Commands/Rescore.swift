@@ -12,9 +12,10 @@ struct Rescore: ParsableCommand {
           --model 2025-11/model.json --previous 2025-11
         tranche rescore --ledger sales.csv --config shop.toml --as-of 2025-12-31 --out shop \\
           --clusters 5 --columns segment_id,clv_simple,frequency --no-report
-        tranche rescore --ledger 'postgresql://risk@db/bank?query=SELECT customer_id, date, amount \
-          FROM ledger' --as-of 2025-12-31 --out 2025-12 \
-          --out-table 'postgresql://risk@db/bank?table=scores'
+        tranche rescore --ledger bank/ledger-2026-01.parquet --state state --as-of 2026-01-31 \\
+          --out 2026-01 --model 2025-12/model.json --previous 2025-12
+        tranche rescore --ledger 'postgresql://risk@db/bank?table=ledger' --as-of 2025-12-31 \\
+          --out 2025-12 --out-table 'postgresql://risk@db/bank?table=scores'
 
       Writes scores.parquet, model.json, segments.json, migration.json (with --previous), \
       quality.json, quarantine.parquet, report.html and, last, manifest.json. Without --model a \
@@ -22,6 +23,7 @@ struct Rescore: ParsableCommand {
       """)
 
   @OptionGroup var ledger: LedgerOptions
+  @OptionGroup var keeping: StateOptions
 
   @Option(
     parsing: .upToNextOption,
@@ -83,6 +85,7 @@ struct Rescore: ParsableCommand {
     run.writesReport = !noReport
     run.force = force
     run.outTable = outTable
+    run.state = try keeping.options(ledger)
     run.command = CommandLineText.asTyped
     let plan = run
     func settings() throws -> Configuration {
