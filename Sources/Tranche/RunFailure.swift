@@ -120,6 +120,9 @@ extension RunFailure {
       case .cannotCreate: .cannotCreate
       case .io: .io
       case .usage: .usage
+      case .unavailable: .unavailable
+      case .tryAgain: .tryAgain
+      case .configuration: .configuration
       }
     self.init(
       code, error.message, hint: error.hint ?? Self.usualHint(error), file: error.file,
@@ -134,7 +137,7 @@ extension RunFailure {
     case .badData: "check that the file is complete and what its name says"
     case .permission: "check the permissions"
     case .cannotCreate, .io: "check the space on the disk and the permissions"
-    case .usage: nil
+    case .usage, .unavailable, .tryAgain, .configuration: nil
     }
   }
 

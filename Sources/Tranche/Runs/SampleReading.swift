@@ -181,7 +181,7 @@ extension RunFailure {
   /// With the place in the files that the table was read from.
   init(_ error: TransformError, in table: FeatureTable, inputs: [String]) {
     self.init(error)
-    file = inputs.first
+    file = inputs.first.map(DatabaseAddress.redacted)
     guard case .missingValue(_, let row) = error else { return }
     if let place = table.places?.place(of: row) {
       (file, line) = (place.file, place.line)
