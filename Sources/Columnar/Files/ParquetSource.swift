@@ -78,7 +78,7 @@ package final class ParquetSource: Source {
     row += Int64(rows)
     let groups = firstGroup..<group
     let total = rows
-    return Piece {
+    return Piece(rows: total) {
       RecordBatch(
         schema: schema,
         columns: try current.read(groups: groups, columns: columns, firstRow: firstRow),
@@ -113,7 +113,7 @@ package final class ParquetSource: Source {
     let origin = RecordBatch.Origin(file: files[file], firstRow: row)
     let schema = selected(columns)
     row += Int64(batch.rows)
-    return Piece {
+    return Piece(rows: batch.rows) {
       RecordBatch(
         schema: schema, columns: try batch.decode(), rows: batch.rows, origin: origin)
     }
