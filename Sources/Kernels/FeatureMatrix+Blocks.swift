@@ -1,6 +1,14 @@
 import CKernels
 
 extension FeatureMatrix {
+  /// Makes a column 0 throughout.
+  package func clear(_ column: Int) {
+    for tile in 0..<tileCount {
+      (tiles + (tile * columns + column) * Self.tileRows).update(
+        repeating: 0, count: Self.tileRows)
+    }
+  }
+
   /// Writes `column` for the rows that begin at `firstRow`, a tile's first one, from their values
   /// alone; the last of them ends a tile or the matrix.
   ///

@@ -14,8 +14,8 @@ package final class RowMemory: @unchecked Sendable {
   private static let hugePage = 2 << 20
 
   package init(bytes: Int) {
-    if bytes >= Self.smallestSpilled, let space = SpillSpace.current {
-      let region = space.region(bytes: bytes)
+    // A full space leaves the heap: over budget is better than not at all.
+    if bytes >= Self.smallestSpilled, let region = SpillSpace.current?.region(bytes: bytes) {
       (base, self.region) = (region.base, region)
       return
     }

@@ -83,10 +83,8 @@ package final class SpillSpace: Sendable {
     deinit { space.release(range) }
   }
 
-  /// The first gap that is large enough.
-  ///
-  /// - Precondition: There is one: whoever made the space knows what the work needs.
-  func region(bytes: Int) -> Region {
+  /// The first gap that is large enough; nil when none is.
+  func region(bytes: Int) -> Region? {
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     let size = (bytes + page - 1) / page * page
     let start = free.withLock { gaps -> Int? in
@@ -99,10 +97,7 @@ package final class SpillSpace: Sendable {
       }
       return gap.lowerBound
     }
-    guard let start else {
-      preconditionFailure("a spill of \(capacity) bytes was planned too small")
-    }
-    return Region(self, start..<start + size)
+    return start.map { Region(self, $0..<$0 + size) }
   }
 
   private func release(_ range: Range<Int>) {

@@ -11,6 +11,9 @@ package final class ParquetSource: Source {
     package var wholeGroupRows = 4_194_304
     /// Rows of one piece of a streamed row group.
     package var streamedRows = 1_048_576
+    /// Whether batches of a piece are fetched bit by bit, not a row group's columns at once: slower,
+    /// for a memory budget.
+    package var buffersBatches = false
     package init() {}
   }
 
@@ -78,6 +81,7 @@ package final class ParquetSource: Source {
     row += Int64(rows)
     let groups = firstGroup..<group
     let total = rows
+    let buffered = limits.buffersBatches
     return Piece(rows: total) {
       RecordBatch(
         schema: schema,
@@ -85,7 +89,7 @@ package final class ParquetSource: Source {
         rows: total, origin: RecordBatch.Origin(file: current.path, firstRow: firstRow))
     } batches: { batchRows, body in
       let cursor = try current.cursor(
-        groups: Array(groups), columns: columns, batchRows: batchRows, buffered: false)
+        groups: Array(groups), columns: columns, batchRows: batchRows, buffered: buffered)
       var row = firstRow
       while let batch = try cursor.next(firstRow: row) {
         let origin = RecordBatch.Origin(file: current.path, firstRow: row)

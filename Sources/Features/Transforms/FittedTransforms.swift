@@ -26,6 +26,8 @@ package struct TransformReport: Sendable, Equatable {
   /// Values moved to a winsorising bound, by feature.
   package var winsorized: [String: Int] = [:]
 
+  package init() {}
+
   package static func == (a: TransformReport, b: TransformReport) -> Bool {
     a.dropped == b.dropped && a.filled == b.filled && a.winsorized == b.winsorized
       && a.correlated.map { [$0.0, $0.1] } == b.correlated.map { [$0.0, $0.1] }
@@ -185,10 +187,10 @@ extension FittedTransforms {
   }
 
   /// How far apart the rows lie that correlations are measured on.
-  static func correlationStep(rows: Int) -> Int { max(1, rows / 4096) }
+  package static func correlationStep(rows: Int) -> Int { max(1, rows / 4096) }
 
   /// - Parameter scaled: Every ``correlationStep(rows:)``th value of each feature, scaled.
-  static func correlatedPairs(
+  package static func correlatedPairs(
     _ names: [String], _ scaled: [[Double]], rows: Int
   ) -> [(String, String)] {
     let samples = scaled.map { values -> [Double] in

@@ -25,6 +25,8 @@ public struct AssignRun: Sendable {
     public var n: Int
     public var k: Int
     public var sizes: [Int]
+    /// Rows of label −1: of no cluster.
+    public var noise: Int
     public var inertia: Double
     public var kernel: String
     public var out: String
@@ -41,8 +43,15 @@ public struct AssignRun: Sendable {
     let file = try StagedFile(table: out, force: force)
     let reading = TableReading(inputs: inputs, configuration: configuration, workers: workers)
     let written = try watch.measure("assign") {
+      var options = try configuration.readOptions()
+      // Whole row groups of a column at once are what memory would go into.
+      options.parquet.buffersBatches = true
+      options.parquet.wholeGroupRows = .max
       let (source, names) = try reading.open(
-        features: model.features.map(\.name), model: self.model)
+        features: model.features.map(\.name), model: self.model, options: options)
+      try configuration.memoryBudget()?.check(
+        needs: MemoryBudget.fixed(columns: names.count + 1, threads: workers.threads),
+        for: "to assign rows of \(names.count) features with \(workers.threads) threads")
       let id = id ?? source.schema.fields[0].name
       let scan = try reading.scan(source, id: id, names: names, stage: "assign", context)
       let labels = try LabelFile(
@@ -59,6 +68,7 @@ public struct AssignRun: Sendable {
     try watch.measure("write") { try file.commit() }
     return Result(
       n: written.rows, k: model.centroids.count, sizes: written.sizes(model.centroids.count),
+      noise: written.noise,
       inertia: written.inertia, kernel: labelling.kernel, out: out, threads: workers.threads,
       seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
   }

@@ -90,15 +90,20 @@ struct Samples {
   let report: TransformReport
 
   /// Sentences for the result's `warnings`.
+  var warnings: [String] { report.warnings }
+}
+
+extension TransformReport {
+  /// Sentences for the result's `warnings`.
   var warnings: [String] {
-    var warnings = report.dropped.map { "\($0) has one value only and is left out" }
-    warnings += report.correlated.map {
+    var warnings = dropped.map { "\($0) has one value only and is left out" }
+    warnings += correlated.map {
       "\($0.0) and \($0.1) say the same (correlation above 0.9999)"
     }
-    warnings += report.filled.sorted { $0.key < $1.key }.map {
+    warnings += filled.sorted { $0.key < $1.key }.map {
       "\($0.value) missing values of \($0.key) are filled"
     }
-    warnings += report.winsorized.sorted { $0.key < $1.key }.map {
+    warnings += winsorized.sorted { $0.key < $1.key }.map {
       "\($0.value) values of \($0.key) are moved to the winsorising bounds"
     }
     return warnings
