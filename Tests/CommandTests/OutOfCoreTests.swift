@@ -26,6 +26,9 @@ import Testing
     return folder
   }
 
+  /// Texts such as 1.234 would be ambiguous.
+  private static let point = ["TRANCHE_LEDGER_DECIMAL_MARK": "."]
+
   private func names(_ d: Int) -> String { (0..<d).map { "f\($0)" }.joined(separator: ",") }
 
   /// A run's model and labels, and what it said.
@@ -33,7 +36,8 @@ import Testing
     _ table: String, _ flags: [String], in folder: TemporaryFolder
   ) throws -> (said: [String: Any], files: [Data]) {
     let said = try Tranche.json(
-      ["fit", table, "--out", "m.json", "--labels", "l.parquet", "--force"] + flags, in: folder)
+      ["fit", table, "--out", "m.json", "--labels", "l.parquet", "--force"] + flags, in: folder,
+      environment: Self.point)
     return (said, [try folder.data("m.json"), try folder.data("l.parquet")])
   }
 

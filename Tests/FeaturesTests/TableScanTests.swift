@@ -40,11 +40,13 @@ import Testing
       var options = ReadOptions()
       options.csv.blockBytes = 1 << 17
       let whole = try FeatureTable.read(
-        Sources.open(input, options: options), id: nil, names: Self.names, format: .automatic,
+        Sources.open(input, options: options), id: nil, names: Self.names,
+        format: DecimalFormat(decimalMark: .point),
         workers: workers)
       let seen = Mutex<[Int: ([[Double]], [String])]>([:])
       let rows = try TableScan(
-        Sources.open(input, options: options), id: "id", names: Self.names, format: .automatic,
+        Sources.open(input, options: options), id: "id", names: Self.names,
+        format: DecimalFormat(decimalMark: .point),
         workers: workers
       ).forEachBlock { block in
         let ids = block.ids.flatMap { Self.texts($0) }
@@ -75,7 +77,8 @@ import Testing
     configuration.scaling = scaling
     let names = Self.names + ["d"]
     let whole = try FeatureTable.read(
-      Sources.open(inputs[0]), id: nil, names: names, format: .automatic, workers: workers)
+      Sources.open(inputs[0]), id: nil, names: names, format: DecimalFormat(decimalMark: .point),
+      workers: workers)
     let (expected, report) = try FittedTransforms.fit(
       names: names, columns: whole.columns, configuration: configuration, workers: workers)
     let centers = try expected.centers(
@@ -86,7 +89,8 @@ import Testing
       let statistics = TransformStatistics(names: names, configuration: configuration)
       let parts = Mutex<[Int: TransformStatistics.Part]>([:])
       let rows = try TableScan(
-        Sources.open(input), id: nil, names: names, format: .automatic, workers: workers
+        Sources.open(input), id: nil, names: names, format: DecimalFormat(decimalMark: .point),
+        workers: workers
       ).forEachBlock { block in
         let part = statistics.part(of: block)
         parts.withLock { $0[block.index] = part }
@@ -97,7 +101,8 @@ import Testing
       #expect(fitted.report.dropped == report.dropped && report.dropped == ["d"])
       let matrix = FeatureMatrix(rows: rows, columns: 3, centers: centers)
       try TableScan(
-        Sources.open(input), id: nil, names: Self.names, format: .automatic, workers: workers
+        Sources.open(input), id: nil, names: Self.names, format: DecimalFormat(decimalMark: .point),
+        workers: workers
       ).forEachBlock { block in
         try fitted.transforms.fill(matrix, rows: block.rows, from: block.columns)
       }
@@ -117,7 +122,8 @@ import Testing
       options.csv.blockBytes = 1 << 14
       let error = #expect(throws: InputError.self) {
         try TableScan(
-          Sources.open([path], options: options), id: nil, names: ["a"], format: .automatic,
+          Sources.open([path], options: options), id: nil, names: ["a"],
+          format: DecimalFormat(decimalMark: .point),
           workers: Workers(threads: threads)
         ).forEachBlock { _ in }
       }

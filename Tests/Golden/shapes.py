@@ -18,7 +18,7 @@ sets = {
     "circles": (datasets.make_circles(N, factor=0.45, noise=0.05, random_state=2), 0.25, 5, 2),
     "blobs": (datasets.make_blobs(N, centers=4, n_features=3, random_state=3), 0.3, 4, 4),
     "uneven blobs": (
-        datasets.make_blobs(N, centers=3, cluster_std=[1.0, 2.0, 0.4], random_state=170), 0.3, 6, 3),
+        datasets.make_blobs(N, centers=3, cluster_std=[1.0, 1.5, 0.4], random_state=170), 0.25, 5, 3),
 }
 golden = {"scikit_learn": sklearn.__version__, "sets": []}
 for name, ((x, _), eps, points, k) in sets.items():

@@ -168,7 +168,8 @@ public struct FitRun: Sendable {
     }
     // Identifiers were not kept: they are read again, beside what was computed.
     var options = try reading.configuration.readOptions()
-    options.parquet.buffersBatches = loaded.space != nil
+    options.parquet.buffersBatches = true
+    options.parquet.wholeGroupRows = .max
     let source = try Sources.open(inputs, options: options)
     let scan = try TableReading(
       inputs: inputs, configuration: reading.configuration, workers: loaded.workers

@@ -53,10 +53,9 @@ extension TableReading {
     _ request: LoadedSamples.Request, _ watch: inout Stopwatch, _ context: RunContext
   ) throws -> LoadedSamples {
     var options = try configuration.readOptions()
-    if request.budget != nil {
-      options.parquet.buffersBatches = true
-      options.parquet.wholeGroupRows = .max
-    }
+    // Whole row groups of a column at once are what memory would go into.
+    options.parquet.buffersBatches = true
+    options.parquet.wholeGroupRows = .max
     let weight = request.weight.flatMap { request.features.contains($0) ? nil : $0 }
     let (source, names) = try open(
       features: request.features, extra: weight.map { [$0] } ?? [], options: options)
