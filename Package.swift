@@ -35,9 +35,12 @@ let package = Package(
     .target(name: "Sharding"),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CKernels", "Sharding"]),
     .target(name: "Columnar", dependencies: ["CArrowBridge", "Sharding"]),
-    .target(name: "Features", dependencies: ["COpenBLAS", "Columnar", "Kernels", "Sharding"]),
+    .target(
+      name: "Features", dependencies: ["CKernels", "COpenBLAS", "Columnar", "Kernels", "Sharding"]),
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),
-    .target(name: "CustomerValue", dependencies: ["Columnar", "Features", "Kernels", "Sharding"]),
+    .target(
+      name: "CustomerValue",
+      dependencies: ["COpenBLAS", "Columnar", "Features", "Kernels", "Sharding"]),
     .target(
       name: "Segments",
       dependencies: ["Clustering", "Columnar", "CustomerValue", "Features", "Sharding"]),

@@ -8,11 +8,9 @@ minute hits all. Ratios are taken inside a round. Before timing anything the out
 the same customers, the same sums, and the inertia of each labelling in one common space.
 """
 import argparse
-import datetime
 import glob
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,18 +18,14 @@ import sys
 import tempfile
 import time
 
+from measuring import clean_environment, processor, spread, write_run
 from rescore_peer import FEATURES
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# What would slow a peer's BLAS or take its threads away.
-UNSET = [
-    "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS", "POLARS_MAX_THREADS", "GOTO_NUM_THREADS",
-]
 
 
-def clean_environment():
-    environment = {key: value for key, value in os.environ.items() if key not in UNSET}
+def environment_of_all():
+    environment = clean_environment()
     # The peers do not winsorise; neither do we then.
     environment["TRANCHE_CLUSTERING_WINSORIZE"] = "0"
     return environment
@@ -113,21 +107,6 @@ def check(described):
                          f"{value!r} with {first_name}")
 
 
-def spread(values):
-    return f"{statistics.median(values):.2f} ({min(values):.2f}–{max(values):.2f})"
-
-
-def processor():
-    try:
-        with open("/proc/cpuinfo") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor()
-
-
 def table(order, measured, described):
     lines = [
         "| contender | seconds, median (least–most) | × Tranche, median (least–most) | peak MiB "
@@ -172,7 +151,7 @@ def main():
         sys.exit("no ledger file matches")
 
     folder = tempfile.mkdtemp(prefix="tranche-peers-", dir=options.scratch)
-    environment = clean_environment()
+    environment = environment_of_all()
     entries = list(contenders(options, folder))
     order = [name for name, _, _ in entries]
     measured = {name: [] for name in order}
@@ -198,11 +177,9 @@ def main():
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
-    now = datetime.datetime.now(datetime.timezone.utc)
     ratios = best_ratios(order, measured)
-    text = "\n".join([
-        f"# Rescoring, {now:%Y-%m-%d}",
-        "",
+    text = [
+        "Rescoring",
         f"{described['Tranche']['customers']:,} customers, {len(options.ledger)} Parquet files of "
         f"{sum(map(os.path.getsize, options.ledger)) / 2**20:.0f} MiB, k = {options.clusters}, "
         f"{options.rounds} rounds in turns; {os.cpu_count()} cores, {processor()}.",
@@ -210,21 +187,11 @@ def main():
         table(order, measured, described),
         "",
         f"Best peer of each round ÷ Tranche: {spread(ratios)}.",
-        "",
-    ])
-    os.makedirs(options.runs, exist_ok=True)
-    stem = os.path.join(options.runs, f"{now:%Y-%m-%dT%H%M%SZ}-rescore")
-    with open(stem + ".md", "w") as file:
-        file.write(text)
-    with open(stem + ".json", "w") as file:
-        json.dump({
-            "schema": "tranche.peers.rescore.v1", "time": now.isoformat(), "cpu": processor(),
-            "cores": os.cpu_count(), "python": platform.python_version(),
-            "commands": {name: [os.path.basename(word) if os.sep in word else word
-                                for word in command] for name, command, _ in entries},
-            "described": described, "measured": measured, "best_peer_ratios": ratios,
-        }, file, indent=1)
-    print(text)
+    ]
+    write_run(options.runs, "rescore", text, {
+        "commands": {name: [os.path.basename(word) if os.sep in word else word for word in command]
+                     for name, command, _ in entries},
+        "described": described, "measured": measured, "best_peer_ratios": ratios})
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ package struct KMeansResult: Sendable {
   /// k × d, row-major, in the matrix's own (not centred) units.
   package var centroids: [Double]
   /// Labels and distances where they were computed; as arrays in ``labels`` and ``distances``.
-  package let rows: RowResults
+  package internal(set) var rows: RowResults
   /// n: row of ``centroids``; equal to a fresh assignment to them.
   package var labels: [Int32] { rows.labels }
   /// n: Euclidean distance to the own centroid.
@@ -37,6 +37,8 @@ package struct KMeansResult: Sendable {
   package var kernel: String
   /// Share of the point assignments that were decided in Double.
   package var recheckRate: Double
+  /// Share of the scores that bounds left out, of all in the iterations that used them; 0 without.
+  package var skippedShare: Double
   package var seconds: Seconds
 
   package struct Seconds: Sendable, Codable, Equatable {

@@ -55,7 +55,8 @@ package final class FeatureMatrix: @unchecked Sendable {
     precondition(values.count == rows && range.upperBound <= tileCount && column < columns)
     guard let base = values.baseAddress, !range.isEmpty else { return nil }
     let bad = tranche_fill_double(
-      tiles, Int64(rows), Int64(columns), Int64(column), Int64(range.lowerBound),
+      KernelSet.strictLevel, tiles, Int64(rows), Int64(columns), Int64(column),
+      Int64(range.lowerBound),
       Int64(range.upperBound), base, centers[column], Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad)
   }
@@ -67,8 +68,25 @@ package final class FeatureMatrix: @unchecked Sendable {
     precondition(values.count == rows && range.upperBound <= tileCount && column < columns)
     guard let base = values.baseAddress, !range.isEmpty else { return nil }
     let bad = tranche_fill_float(
-      tiles, Int64(rows), Int64(columns), Int64(column), Int64(range.lowerBound),
+      KernelSet.strictLevel, tiles, Int64(rows), Int64(columns), Int64(column),
+      Int64(range.lowerBound),
       Int64(range.upperBound), base, centers[column], Self.largestMagnitude)
+    return bad < 0 ? nil : Int(bad)
+  }
+
+  /// Writes all columns for the points of `tiles` from row-major values (n × d).
+  ///
+  /// - Returns: The first place, row · columns + column, whose value is not finite or is further than
+  ///   ``largestMagnitude`` from its column's centre; nil when all is well.
+  package func fill(
+    tiles range: Range<Int>, fromRows values: UnsafeBufferPointer<Float>,
+    level: Int32 = KernelSet.strictLevel
+  ) -> Int? {
+    precondition(values.count == rows * columns && range.upperBound <= tileCount)
+    guard let base = values.baseAddress, !range.isEmpty else { return nil }
+    let bad = tranche_fill_rows(
+      level, tiles, Int64(rows), Int64(columns), Int64(range.lowerBound),
+      Int64(range.upperBound), base, centers, Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad)
   }
 
@@ -76,7 +94,8 @@ package final class FeatureMatrix: @unchecked Sendable {
   package func finish(tiles range: Range<Int>) {
     precondition(range.upperBound <= tileCount)
     tranche_tile_norms(
-      tiles, Int64(columns), Int64(range.lowerBound), Int64(range.upperBound), norms)
+      KernelSet.strictLevel, tiles, Int64(columns), Int64(range.lowerBound),
+      Int64(range.upperBound), norms)
   }
 
   /// The stored (centred) value.

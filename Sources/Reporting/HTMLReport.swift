@@ -79,7 +79,8 @@ struct Page {
   private func sections() throws -> [Section] {
     [
       segmentCards, try scatterSection(), heatMap, snakePlot, quantileStrips, concentrationSection,
-      rfmSection, migrationSection, clusterSelectionSection, qualitySection, reproductionSection,
+      forecastSection, rfmSection, migrationSection, clusterSelectionSection, qualitySection,
+      reproductionSection,
       glossarySection,
     ].compactMap { $0 }
   }

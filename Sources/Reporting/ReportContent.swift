@@ -16,13 +16,14 @@ package struct ReportContent: Sendable {
   package var migration: Migration?
   package var rfm: RFMGrid?
   package var clusterSelection: ClusterSelection?
+  package var forecast: Forecast?
   package var rows: RowCounts?
   package var reproduction: Reproduction?
 
   package init(
     run: Run, profile: BaseProfile, offerTexts: [String: String] = [:],
     customers: CustomerColumns? = nil, migration: Migration? = nil, rfm: RFMGrid? = nil,
-    clusterSelection: ClusterSelection? = nil, rows: RowCounts? = nil,
+    clusterSelection: ClusterSelection? = nil, forecast: Forecast? = nil, rows: RowCounts? = nil,
     reproduction: Reproduction? = nil
   ) {
     self.run = run
@@ -32,6 +33,7 @@ package struct ReportContent: Sendable {
     self.migration = migration
     self.rfm = rfm
     self.clusterSelection = clusterSelection
+    self.forecast = forecast
     self.rows = rows
     self.reproduction = reproduction
   }
@@ -101,6 +103,75 @@ package struct ReportContent: Sendable {
         meanMoney.map { $0.map(\.count) == counts.map(\.count) } ?? true, "one mean per count")
       self.counts = counts
       self.meanMoney = meanMoney
+    }
+  }
+
+  /// How value was forecast: every method tried on a holdout.
+  package struct Forecast: Sendable {
+    package struct Candidate: Sendable {
+      package var name: String
+      /// Mean absolute error of a customer's purchase days.
+      package var daysError: Double
+      /// Of a customer's amount.
+      package var amountError: Double
+      /// Σ predicted days / Σ actual − 1.
+      package var totalError: Double?
+      /// 1 = the right order of customers.
+      package var gini: Double?
+      /// Share of all days that the tenth predicted highest had.
+      package var topDecile: Double?
+
+      package init(
+        name: String, daysError: Double, amountError: Double, totalError: Double?, gini: Double?,
+        topDecile: Double?
+      ) {
+        self.name = name
+        self.daysError = daysError
+        self.amountError = amountError
+        self.totalError = totalError
+        self.gini = gini
+        self.topDecile = topDecile
+      }
+    }
+
+    /// Means of a tenth of the customers.
+    package struct Tenth: Sendable {
+      package var predicted: Double
+      package var actual: Double
+      package init(predicted: Double, actual: Double) {
+        self.predicted = predicted
+        self.actual = actual
+      }
+    }
+
+    /// For purchase days.
+    package var chosen: String
+    package var chosenForAmounts: String
+    package var holdoutDays: Int
+    /// Customers judged.
+    package var customers: Int
+    package var candidates: [Candidate]
+    /// Of the chosen one's purchase days, by rising forecast.
+    package var calibration: [Tenth]
+    /// Of the churn risk, by rising risk.
+    package var churn: [Tenth]
+    /// Of the modelled value.
+    package var concentration: (gini: Double, topFifth: Double)?
+
+    package init(
+      chosen: String, chosenForAmounts: String, holdoutDays: Int, customers: Int,
+      candidates: [Candidate],
+      calibration: [Tenth], churn: [Tenth],
+      concentration: (gini: Double, topFifth: Double)? = nil
+    ) {
+      self.chosen = chosen
+      self.chosenForAmounts = chosenForAmounts
+      self.holdoutDays = holdoutDays
+      self.customers = customers
+      self.candidates = candidates
+      self.calibration = calibration
+      self.churn = churn
+      self.concentration = concentration
     }
   }
 

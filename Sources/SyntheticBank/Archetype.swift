@@ -30,13 +30,16 @@ package struct Archetype: Sendable, Hashable {
   package var refunds: Double
   /// Ages are uniform in this range.
   package var ages: ClosedRange<Int>
-  /// Evenly spaced payments (salaries, standing orders, pensions) instead of a Poisson process.
+  /// Evenly spaced payments instead of a Poisson process.
   package var isClockwork: Bool
+  /// Income and standing orders on fixed days, with the transactions above as spending around them.
+  package var recurring: RecurringPayments?
 
   package init(
     name: String, weight: Double, rate: Double, rateShape: Double, ticket: Double,
     ticketSpread: Double, ticketDeviation: Double, dropout: Double, channels: [Double],
-    refunds: Double, ages: ClosedRange<Int>, isClockwork: Bool = false
+    refunds: Double, ages: ClosedRange<Int>, isClockwork: Bool = false,
+    recurring: RecurringPayments? = nil
   ) {
     self.name = name
     self.weight = weight
@@ -50,6 +53,7 @@ package struct Archetype: Sendable, Hashable {
     self.refunds = refunds
     self.ages = ages
     self.isClockwork = isClockwork
+    self.recurring = recurring
   }
 
   /// A retail bank in eight archetypes. Weights sum to 1; rates span a factor of 120 and tickets one

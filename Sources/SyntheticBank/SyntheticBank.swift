@@ -8,7 +8,8 @@ import Sharding
 /// A customer draws an archetype, a transaction rate (gamma), a mean ticket (log-normal), perhaps a
 /// joining day inside the window, and a lifetime (exponential). While active, transactions follow a
 /// Poisson process, or evenly spaced payments for clockwork archetypes, whose intensity breathes with
-/// the week and the year. Every number is keyed by (seed, purpose, customer, month), so any
+/// the week and the year. Archetypes with ``RecurringPayments`` have income and standing orders on
+/// fixed days besides. Every number is keyed by (seed, purpose, customer, month), so any
 /// customer's rows can be made on any thread, in any order, and are the same.
 ///
 /// Every customer has at least one transaction in the window: one whose draws are all empty gets one
@@ -28,8 +29,12 @@ package struct SyntheticBank: Sendable {
   let laws: [ArchetypeLaw]
   /// Probability of joining inside the window.
   private let newShare: Double
+  /// Where fixed days of the month fall.
+  let calendar: PaymentCalendar
   private let customerDraws: CounterBasedRandom
   let monthDraws: CounterBasedRandom
+  let planDraws: CounterBasedRandom
+  let orderDraws: CounterBasedRandom
 
   package init(_ configuration: SyntheticBankConfiguration) {
     self.configuration = configuration
@@ -51,6 +56,16 @@ package struct SyntheticBank: Sendable {
     }
     customerDraws = CounterBasedRandom(seed: configuration.seed, purpose: .init("bank customer"))
     monthDraws = CounterBasedRandom(seed: configuration.seed, purpose: .init("bank month"))
+    planDraws = CounterBasedRandom(seed: configuration.seed, purpose: .init("bank payment plan"))
+    orderDraws = CounterBasedRandom(seed: configuration.seed, purpose: .init("standing order"))
+    calendar = PaymentCalendar(
+      first: CivilDate(daysSinceEpoch: first), months: configuration.months)
+  }
+
+  /// Whether any customer has recurring payments: then ledgers have a `type` column, and the
+  /// customers a `kind`.
+  package var hasRecurringPayments: Bool {
+    configuration.archetypes.contains { $0.recurring != nil }
   }
 
   /// First and last day of each month, in days since 1970-01-01.
@@ -142,6 +157,7 @@ struct ArchetypeLaw: BitwiseCopyable {
   let youngest: Int
   let ageCount: Int
   let isClockwork: Bool
+  let recurring: RecurringLaw?
   /// Running sums of the channels' weights; unused places are 1.
   private var channelThresholds: SIMD8<Double>
 
@@ -156,6 +172,7 @@ struct ArchetypeLaw: BitwiseCopyable {
     youngest = archetype.ages.lowerBound
     ageCount = archetype.ages.count
     isClockwork = archetype.isClockwork
+    recurring = archetype.recurring.map { RecurringLaw($0, separation: separation) }
     channelThresholds = SIMD8(repeating: 1)
     for (index, threshold) in channels.enumerated() { channelThresholds[index] = threshold }
   }
@@ -179,7 +196,7 @@ struct CustomerTruth {
   /// Day of the window on which the customer has left: the first day without activity. May lie
   /// behind the window's end.
   var left: Int
-  /// Transactions a month while active.
+  /// Transactions a month while active, recurring payments not counted.
   var rate: Double
   /// Mean of the tickets, in major units, before rounding.
   var meanTicket: Double
@@ -236,50 +253,97 @@ extension SyntheticBank {
 
   // MARK: Side files
 
-  /// What the bank knows of its customers: `customer_id`, `age` (missing for one in a hundred).
+  /// What the bank knows of its customers: `customer_id`, `age` (missing for one in a hundred), and
+  /// with recurring payments `kind`.
   ///
   /// - Parameter range: Customers by index, inside `0..<configuration.customers`.
   package func customers(_ range: Range<Int>) -> RecordBatch {
     let truths = range.map { truth(ofCustomer: $0) }
-    return batch(
-      [
-        ("customer_id", identifiers(range)),
-        (
-          "age",
-          Column(
-            .int32(Buffer(truths.map { Int32($0.age ?? 0) })),
-            validity: Validity(present: truths.map { $0.age != nil }))
-        ),
-      ], file: "customers", range)
+    var columns: [(String, Column)] = [
+      ("customer_id", identifiers(range)),
+      (
+        "age",
+        Column(
+          .int32(Buffer(truths.map { Int32($0.age ?? 0) })),
+          validity: Validity(present: truths.map { $0.age != nil }))
+      ),
+    ]
+    if hasRecurringPayments { columns.append(("kind", kinds(truths))) }
+    return batch(columns, file: "customers", range)
+  }
+
+  /// The kinds that customers of this bank can be, each once.
+  package var kindNames: [String] {
+    configuration.archetypes.reduce(into: []) { names, archetype in
+      let name = archetype.recurring?.kind.rawValue ?? RecurringPayments.retailKind
+      if !names.contains(name) { names.append(name) }
+    }
+  }
+
+  private func kinds(_ truths: [CustomerTruth]) -> Column {
+    let names = kindNames
+    let codes = configuration.archetypes.map {
+      Int32(names.firstIndex(of: $0.recurring?.kind.rawValue ?? RecurringPayments.retailKind) ?? 0)
+    }
+    return Column(
+      .dictionary(codes: Buffer(truths.map { codes[$0.archetype] }), Strings(names)))
   }
 
   /// What only the generator knows: `customer_id`, `segment` (the archetype's name), `rate`
   /// (transactions a month while active), `joined` and `dropout` (first day without activity; missing
-  /// when it lies behind the window), `mean_ticket`, `alive` (1 or 0 at the end of the window).
+  /// when it lies behind the window), `mean_ticket`, `alive` (1 or 0 at the end of the window). With
+  /// recurring payments also `kind`, `pay_day` (of the month) and `income` (a month, in the window's
+  /// first year; both missing for customers without), `standing_orders` (how many).
   package func truth(_ range: Range<Int>) -> RecordBatch {
     let truths = range.map { truth(ofCustomer: $0) }
     let alive = truths.map { $0.left >= days }
+    let columns: [(String, Column)] = [
+      ("customer_id", identifiers(range)),
+      (
+        "segment",
+        Column(
+          .dictionary(
+            codes: Buffer(truths.map { Int32($0.archetype) }),
+            Strings(configuration.archetypes.map(\.name))))
+      ),
+      ("rate", Column(.double(Buffer(truths.map(\.rate))))),
+      ("joined", Column(.date(Buffer(truths.map { Int32(firstDay + $0.joined) })))),
+      (
+        "dropout",
+        Column(
+          .date(Buffer(truths.map { Int32(firstDay + min($0.left, days)) })),
+          validity: Validity(present: alive.map { !$0 }))
+      ),
+      ("mean_ticket", Column(.double(Buffer(truths.map(\.meanTicket))))),
+      ("alive", Column(.int32(Buffer(alive.map { $0 ? 1 : 0 })))),
+    ]
     return batch(
-      [
-        ("customer_id", identifiers(range)),
-        (
-          "segment",
-          Column(
-            .dictionary(
-              codes: Buffer(truths.map { Int32($0.archetype) }),
-              Strings(configuration.archetypes.map(\.name))))
-        ),
-        ("rate", Column(.double(Buffer(truths.map(\.rate))))),
-        ("joined", Column(.date(Buffer(truths.map { Int32(firstDay + $0.joined) })))),
-        (
-          "dropout",
-          Column(
-            .date(Buffer(truths.map { Int32(firstDay + min($0.left, days)) })),
-            validity: Validity(present: alive.map { !$0 }))
-        ),
-        ("mean_ticket", Column(.double(Buffer(truths.map(\.meanTicket))))),
-        ("alive", Column(.int32(Buffer(alive.map { $0 ? 1 : 0 })))),
-      ], file: "truth", range)
+      columns + (hasRecurringPayments ? payments(range, truths) : []), file: "truth", range)
+  }
+
+  private func payments(
+    _ range: Range<Int>, _ truths: [CustomerTruth]
+  ) -> [(String, Column)] {
+    let plans = zip(range, truths).map { customer, truth in
+      laws[truth.archetype].recurring.map { plan(ofCustomer: customer, $0) }
+    }
+    let hasIncome = plans.map { $0.map { $0.income > 0 } ?? false }
+    return [
+      ("kind", kinds(truths)),
+      (
+        "pay_day",
+        Column(
+          .int32(Buffer(plans.map { Int32($0?.payDay ?? 0) })),
+          validity: Validity(present: hasIncome))
+      ),
+      (
+        "income",
+        Column(
+          .decimal(Buffer(plans.map { $0?.income ?? 0 }), precision: 18, scale: 2),
+          validity: Validity(present: hasIncome))
+      ),
+      ("standing_orders", Column(.int32(Buffer(plans.map { Int32($0?.orders ?? 0) })))),
+    ]
   }
 
   private func batch(

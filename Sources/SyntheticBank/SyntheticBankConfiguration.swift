@@ -19,7 +19,7 @@ package struct SyntheticBankConfiguration: Sendable, Hashable {
   package let endDate: Int32
   package let archetypes: [Archetype]
   /// Transactions a customer makes in a year, averaged over all customers, with those who join or
-  /// leave on the way.
+  /// leave on the way. Recurring payments come on top.
   package let meanTransactionsPerYear: Double
   /// How far apart the archetypes are: 1 is a bank as found, with overlap; at s the spread of rates
   /// and tickets inside an archetype (between customers and of one) is 1/s, and joining and leaving are 1/s² as frequent.
@@ -100,6 +100,29 @@ extension Archetype {
       channels.count == Channel.allCases.count && channels.allSatisfy { $0 >= 0 }
         && sum > 0 && sum.isFinite,
       "channel weights", channels, "\(Channel.allCases.count) weights from 0 on, not all 0")
+    guard let recurring else { return }
+    try require(
+      recurring.income >= 0.01 && recurring.income <= 1e9, "income", recurring.income,
+      "0.01 to 1,000,000,000")
+    try require(
+      recurring.incomeSpread >= 0 && recurring.incomeSpread <= 3, "income spread",
+      recurring.incomeSpread, "0 to 3")
+    try require(
+      (1...8).contains(recurring.payDays.count)
+        && recurring.payDays.allSatisfy((1...31).contains), "pay days", recurring.payDays,
+      "1 to 8 days of the month")
+    try require(
+      recurring.orders.lowerBound >= 0 && recurring.orders.upperBound <= SyntheticBank.mostOrders,
+      "standing orders", recurring.orders, "inside 0 to \(SyntheticBank.mostOrders)")
+    try require(
+      recurring.orderAmount >= 0.01 && recurring.orderAmount <= 1e9, "standing order",
+      recurring.orderAmount, "0.01 to 1,000,000,000")
+    try require(
+      recurring.orderSpread >= 0 && recurring.orderSpread <= 3, "standing order spread",
+      recurring.orderSpread, "0 to 3")
+    try require(
+      recurring.raises.lowerBound >= 0 && recurring.raises.upperBound <= 1, "raise",
+      recurring.raises, "inside 0 to 1")
   }
 }
 

@@ -12,12 +12,14 @@ struct Transaction: BitwiseCopyable {
   /// Day of the window.
   var day: UInt16
   var channel: UInt8
+  var type: UInt8
 }
 
 extension SyntheticBank {
   /// All transactions of a month, in the order a bank would see them: by day, shuffled inside the
   /// day. Columns: `customer_id`, `date`, `amount` (decimal(18, 2); negative = refund), `channel`
-  /// (dictionary).
+  /// (dictionary), and in a bank with recurring payments `type` (dictionary). Amounts are turnover:
+  /// what was paid, whichever way; `type` says which.
   ///
   /// - Parameters:
   ///   - customers: Customers by index, all by default. A batch holds its rows in memory (about 70
@@ -61,6 +63,18 @@ extension SyntheticBank {
     let start = max(monthStarts[month], truth.joined)
     let end = min(monthStarts[month + 1], truth.left)
     let isAnchored = truth.anchorDay >= start && truth.anchorDay < end
+    let recurring = laws[truth.archetype].recurring
+    let plan = recurring.map { self.plan(ofCustomer: customer, $0) }
+    if let recurring, let plan, start < end {
+      forEachPayment(customer, recurring, plan, month: month, in: start..<end) {
+        day, amount, type in
+        rows.append(
+          Transaction(
+            amount: amount, customer: UInt32(customer),
+            order: UInt32(truncatingIfNeeded: stream.bits()), day: UInt16(day),
+            channel: UInt8(Channel.transfer.rawValue), type: UInt8(type.rawValue)))
+      }
+    }
     let count = self.count(truth, from: start, to: end, &stream)
     if count == 0 {
       guard isAnchored, isSilent(customer, truth) else { return }
@@ -70,6 +84,11 @@ extension SyntheticBank {
     let expected = start < end ? truth.rate * (intensity[end] - intensity[start]) : 0
     let before = clock(truth, at: start)
     for payment in 0..<count {
+      if let recurring, let plan {
+        let day = spendingDay(recurring, plan, month: month, from: start, to: end, &stream)
+        rows.append(transaction(customer, truth, day: day, &stream))
+        continue
+      }
       let u: Double
       if laws[truth.archetype].isClockwork {
         // Payments fall where the clock passes a whole number.
@@ -104,6 +123,14 @@ extension SyntheticBank {
       var stream = DrawStream(monthDraws, at: customer * configuration.months + month)
       let start = max(monthStarts[month], truth.joined)
       let end = min(monthStarts[month + 1], truth.left)
+      if let recurring = laws[truth.archetype].recurring, start < end {
+        var payments = 0
+        let plan = plan(ofCustomer: customer, recurring)
+        forEachPayment(customer, recurring, plan, month: month, in: start..<end) { _, _, _ in
+          payments += 1
+        }
+        if payments > 0 { return false }
+      }
       if count(truth, from: start, to: end, &stream) > 0 { return false }
     }
     return true
@@ -127,7 +154,8 @@ extension SyntheticBank {
     }
     return Transaction(
       amount: amount, customer: UInt32(customer), order: UInt32(truncatingIfNeeded: stream.bits()),
-      day: UInt16(day), channel: UInt8(channel.rawValue))
+      day: UInt16(day), channel: UInt8(channel.rawValue),
+      type: UInt8(TransactionType.spending.rawValue))
   }
 
   private func columns(
@@ -149,7 +177,7 @@ extension SyntheticBank {
       }
     }
     let first = firstDay
-    let fields: [(String, Column)] = [
+    var fields: [(String, Column)] = [
       ("customer_id", identifiers(count: count) { Int(rows[$0].customer) }),
       ("date", Column(.date(try column { Int32(first + Int($0.day)) }))),
       ("amount", Column(.decimal(try column(\.amount), precision: 18, scale: 2))),
@@ -160,6 +188,11 @@ extension SyntheticBank {
             codes: try column { Int32($0.channel) }, Strings(Channel.allCases.map(\.name))))
       ),
     ]
+    if hasRecurringPayments {
+      let codes = try column { Int32($0.type) }
+      let names = Strings(TransactionType.allCases.map(\.name))
+      fields.append(("type", Column(.dictionary(codes: codes, names))))
+    }
     return RecordBatch(
       schema: Schema(fields: fields.map { Field(name: $0.0, type: $0.1.type) }),
       columns: fields.map(\.1), rows: count,

@@ -20,8 +20,9 @@ struct TrancheCommand: ParsableCommand {
       """,
     version: BuildInfo.version,
     subcommands: [
-      Rescore.self, FeaturesCommand.self, Fit.self, Assign.self, SelectK.self, Compare.self,
-      Report.self, Inspect.self, Generate.self, Doctor.self, Config.self, Version.self,
+      Rescore.self, FeaturesCommand.self, Value.self, Fit.self, Assign.self, SelectK.self,
+      Compare.self, Report.self, Inspect.self, Generate.self, Bench.self, Doctor.self, Config.self,
+      Version.self,
     ])
 
   /// As the default, but a command line that cannot be understood is one sentence too, and an object

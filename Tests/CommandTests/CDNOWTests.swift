@@ -86,7 +86,7 @@ import Testing
     assert [names[r, f] for r, f in zip(c["r_score"], c["f_score"])] == list(c["rfm_segment"])
     value = c["frequency"] * c["average_amount"]
     assert np.abs(value - c["clv_simple"]).max() < 1e-9
-    at = place(c["clv_simple"])
+    at = place(c["clv"])
     assert (np.where(at >= .8, "high", np.where(at >= .5, "mid", "low")) == c["tier"]).all()
     sizes = [s["size"] for s in json.load(open(scores + "/segments.json"))["segments"]]
     assert (np.bincount(c["segment"], minlength=5) == sizes).all() and sum(sizes) == 23570

@@ -74,11 +74,12 @@ package struct LimitedKMeans {
     for i in original.indices { original[i] += matrix.centers[i % matrix.columns] }
     let heights = PowerDiagram.heights(prices: prices)
     let outcome = try work.conclude(original, heights, kernel: configuration.kernel)
-    plain = KMeansResult(
-      centroids: original, rows: outcome.rows, inertia: outcome.inertia,
-      iterations: plain.iterations + iterations, status: status, sizes: outcome.sizes,
-      relocations: plain.relocations, warnings: plain.warnings, kernel: plain.kernel,
-      recheckRate: plain.recheckRate, seconds: plain.seconds)
+    plain.centroids = original
+    plain.rows = outcome.rows
+    plain.inertia = outcome.inertia
+    plain.iterations += iterations
+    plain.status = status
+    plain.sizes = outcome.sizes
     plain.seconds.iterate += (clock.now - began) / .seconds(1)
     return Result(fit: plain, heights: heights)
   }

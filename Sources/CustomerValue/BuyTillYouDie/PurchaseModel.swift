@@ -5,6 +5,12 @@ import Sharding
 package protocol PurchaseModel: Codable, Sendable {
   var timeUnit: PurchaseTimeUnit { get }
 
+  /// The log-likelihood of a base at these parameters.
+  func logLikelihood(_ cells: PurchaseCells, workers: Workers) throws -> Double
+
+  /// What times are measured by: E[X(t) | alive] is smooth in ln(this + T).
+  var timeScale: Double { get }
+
   /// P(not dropped out by T | x, t_x, T).
   func probabilityAlive(repeats: Double, recency: Double, age: Double) -> Double
 
@@ -16,6 +22,8 @@ package protocol PurchaseModel: Codable, Sendable {
 }
 
 extension BetaGeometric: PurchaseModel {
+  package var timeScale: Double { alpha }
+
   package func expectedIfAlive(
     repeats: Double, age: Double, horizons: [Double], scratch: inout SurvivingPurchases?,
     into result: inout [Double]
@@ -32,6 +40,8 @@ extension BetaGeometric: PurchaseModel {
 }
 
 extension ParetoNBD: PurchaseModel {
+  package var timeScale: Double { min(alpha, beta) }
+
   package func expectedIfAlive(
     repeats: Double, age: Double, horizons: [Double], scratch: inout SurvivingPurchases?,
     into result: inout [Double]
@@ -160,26 +170,45 @@ extension PurchaseModel {
       expectedValue: value, clv: clv)
   }
 
+  /// Per customer: P(alive); expected transactions to the horizon, the same discounted by month, and
+  /// those in the first `window`.
+  package func futures(
+    _ cells: PurchaseCells, horizon: ValueHorizon, window: Double, workers: Workers
+  ) throws -> Buffer<SIMD4<Double>> {
+    precondition(cells.timeUnit == timeUnit, "the model counts time in \(timeUnit)")
+    let futures = try exposureFutures(cells, horizon: horizon, workers: workers)
+    let near = try exposureFutures(
+      cells, horizon: ValueHorizon(length: window, monthlyDiscount: 0), workers: workers)
+    let perCell = try cellScores(cells, futures, workers: workers)
+    let shards = Shards(rows: cells.customers, rowsPerShard: 1 << 16)
+    return try Buffer(count: cells.customers) { target in
+      nonisolated(unsafe) let target = target
+      try workers.forEach(shards.count) { shard in
+        for row in shards[shard] {
+          let cell = Int(cells.cellOfRow[row])
+          var value = perCell[cell]
+          value.w = value.x * near[Int(cells.exposureOfCell[cell])].x
+          target.initializeElement(at: row, to: value)
+        }
+      }
+    }
+  }
+
   /// Per exposure, given alive: transactions to the horizon, and the same discounted by month.
   private func exposureFutures(
     _ cells: PurchaseCells, horizon: ValueHorizon, workers: Workers
   ) throws -> [SIMD2<Double>] {
     let (ends, factors) = horizon.months(timeUnit)
+    if cells.isScattered {
+      let curves = try ExposureCurves(self, cells, ends: ends, factors: factors, workers: workers)
+      return try curves.futures(cells, workers: workers)
+    }
     let shards = Shards(rows: cells.exposures.count, rowsPerShard: 256)
     return try workers.map(shards.count) { shard in
-      var scratch: SurvivingPurchases?
-      var expected = [Double](repeating: 0, count: ends.count)
+      var evaluation = FutureEvaluation(self, ends: ends, factors: factors)
       return shards[shard].map { exposure in
         let (repeats, age) = cells.exposures[exposure]
-        expectedIfAlive(
-          repeats: Double(repeats), age: age, horizons: ends, scratch: &scratch, into: &expected)
-        var before = 0.0
-        var discounted = 0.0
-        for (transactions, factor) in zip(expected, factors) {
-          discounted += max(transactions - before, 0) * factor
-          before = transactions
-        }
-        return SIMD2(before, discounted)
+        return evaluation.future(repeats: Double(repeats), age: age)
       }
     }.flatMap { $0 }
   }

@@ -66,11 +66,27 @@ package struct PurchaseSummary: Sendable {
     repeats: Int32, recency: Double, age: Double, meanSpend: Double? = nil
   ) -> String? {
     if repeats < 0 { return "x = \(repeats) is negative" }
-    if !(recency >= 0 && recency.isFinite) { return "t_x = \(recency) is not a time" }
-    if !(age >= 0 && age.isFinite) { return "T = \(age) is not a time" }
-    if recency > age { return "t_x = \(recency) is after the end of observation, T = \(age)" }
-    if repeats == 0 && recency > 0 { return "t_x = \(recency) without a repeat purchase" }
-    if let meanSpend, !meanSpend.isFinite { return "m = \(meanSpend) is not an amount" }
+    return fault(
+      repeats: Double(repeats), recency: recency, age: age, meanSpend: meanSpend)?.problem
+  }
+
+  /// As `problem`, of numbers as a file holds them, with the column that is to blame.
+  package static func fault(
+    repeats: Double, recency: Double, age: Double, meanSpend: Double? = nil
+  ) -> (column: String, problem: String)? {
+    if !(repeats >= 0) { return ("x", "x = \(repeats) is negative or missing") }
+    if repeats != repeats.rounded() || repeats > Double(Int32.max) {
+      return ("x", "x = \(repeats) is not a whole number of repeat purchases")
+    }
+    if !(recency >= 0 && recency.isFinite) { return ("t_x", "t_x = \(recency) is not a time") }
+    if !(age >= 0 && age.isFinite) { return ("T", "T = \(age) is not a time") }
+    if recency > age {
+      return ("t_x", "t_x = \(recency) is after the end of observation, T = \(age)")
+    }
+    if repeats == 0 && recency > 0 {
+      return ("t_x", "t_x = \(recency) without a repeat purchase (x = 0)")
+    }
+    if let meanSpend, !meanSpend.isFinite { return ("m", "m = \(meanSpend) is not an amount") }
     return nil
   }
 

@@ -1,3 +1,5 @@
+import CustomerValue
+
 /// Every setting there is: where it is written, what it means, what it is when nobody says.
 ///
 /// One table serves the file, the environment, `config show` and the refusal of unknown keys.
@@ -110,7 +112,7 @@ package struct ConfigurationKey: Sendable {
       "clustering.winsorize", .number, .number(0.001), "share of values moved in at each end"),
     ConfigurationKey("clustering.components", .integer, nil, "principal components kept"),
     ConfigurationKey(
-      "clustering.algorithm", .choice(["auto", "lloyd", "mini-batch"]), .text("auto"),
+      "clustering.algorithm", .choice(["auto", "lloyd", "bounded", "mini-batch"]), .text("auto"),
       "how K-Means iterates"),
     ConfigurationKey("clustering.init", .text, .text("k-means++"), "starting centroids"),
     ConfigurationKey("clustering.n_init", .integer, .integer(1), "starts, the best is kept"),
@@ -118,6 +120,22 @@ package struct ConfigurationKey: Sendable {
     ConfigurationKey("clustering.tolerance", .number, .number(1e-4), "of the mean variance"),
     ConfigurationKey("value.margin", .number, .number(1), "profit share of an amount"),
     ConfigurationKey("value.acquisition_cost", .number, .number(0), "per customer"),
+    ConfigurationKey(
+      "value.model", .choice(["auto"] + ValueSettings.models), .text("auto"),
+      "what forecasts purchases; auto: the best in a holdout"),
+    ConfigurationKey("value.horizon", .number, nil, "days (or weeks) ahead, a year when absent"),
+    ConfigurationKey(
+      "value.holdout", .integer, nil, "days held out to choose by, 90 or less when absent"),
+    ConfigurationKey(
+      "value.monthly_discount", .number, .number(0.01), "of clv, 0.01 is 12.7 % a year"),
+    ConfigurationKey(
+      "value.purchases", .choice(["positive", "all"]), nil,
+      "rows that are purchases: amounts of 0 or more, or all where negative amounts are debits"),
+    ConfigurationKey(
+      "value.control_share", .number, .number(0),
+      "share of every segment left without offers, to measure uplift by"),
+    ConfigurationKey(
+      "tiers.by", .choice(["clv", "clv_simple"]), .text("clv"), "value that tiers are cut by"),
     ConfigurationKey("tiers.high", .number, .number(0.2), "share of customers in the high tier"),
     ConfigurationKey("tiers.mid", .number, .number(0.3), "share of customers in the mid tier"),
     ConfigurationKey("offers.default", .text, nil, "offer of segments without one of their own"),

@@ -6,6 +6,9 @@ package struct ScoringModel: Sendable, Codable, Equatable {
   package var segmentHistory: [String] = []
   package var rfm: RFM?
   package var tiers: Tiers?
+  /// What the tiers are cut by: clv, or clv_simple where absent.
+  package var tiersBy: String?
+  package var value: ValueModel?
 
   package init() {}
 }

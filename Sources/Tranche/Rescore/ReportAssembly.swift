@@ -34,7 +34,7 @@ struct ReportAssembly {
         id: runID, asOf: asOf, modelID: String(try scored.model.checksum().prefix(12)),
         previousID: previousID, warnings: scored.warnings),
       profile: scored.profile, customers: customers(), migration: scored.migration, rfm: rfm(),
-      clusterSelection: clusterSelection(),
+      clusterSelection: clusterSelection(), forecast: try forecast(),
       rows: ReportContent.RowCounts(
         read: counts.read, scored: counts.scored,
         quarantined: reasons(quarantined.map { ($0.key.rawValue, $0.value) }),
@@ -82,6 +82,31 @@ struct ReportAssembly {
       for f in 0..<5 where counts[r][f] > 0 { means[r][f] = sums[r][f] / Double(counts[r][f]) }
     }
     return ReportContent.RFMGrid(counts: counts, meanMoney: money == nil ? nil : means)
+  }
+
+  private func forecast() throws -> ReportContent.Forecast? {
+    guard let comparison = scored.model.scoring?.value?.comparison else { return nil }
+    func tenths(_ deciles: [HoldoutMetrics.Decile]) -> [ReportContent.Forecast.Tenth] {
+      deciles.map {
+        ReportContent.Forecast.Tenth(predicted: $0.predicted, actual: $0.actual)
+      }
+    }
+    let clv = scored.forecast?.clv ?? scored.table.column("clv")
+    let concentration = try clv.flatMap { try CustomerValue.Concentration($0, workers: workers) }
+    let chosen = comparison.candidates.first { $0.name == comparison.chosen }
+    return ReportContent.Forecast(
+      chosen: comparison.chosen.rawValue,
+      chosenForAmounts: comparison.chosenForAmounts.rawValue, holdoutDays: comparison.days,
+      customers: comparison.customers,
+      candidates: comparison.candidates.map {
+        ReportContent.Forecast.Candidate(
+          name: $0.name.rawValue, daysError: $0.days.meanAbsoluteError,
+          amountError: $0.amounts.meanAbsoluteError, totalError: $0.days.totalError,
+          gini: $0.days.normalisedGini, topDecile: $0.days.topDecileCapture)
+      },
+      calibration: chosen.map { tenths($0.days.calibration) } ?? [],
+      churn: comparison.churn.map { tenths($0.reliability) } ?? [],
+      concentration: concentration.map { ($0.gini, $0.curve[20]) })
   }
 
   private func clusterSelection() -> ReportContent.ClusterSelection? {

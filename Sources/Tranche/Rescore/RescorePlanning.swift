@@ -45,21 +45,26 @@ extension RescoreRun {
     try configuration.checkClustering()
     _ = try Self.clusterCount(clusters, configuration)
     try StagedFolder.check(target: out, force: force)
-    let plan = try RescorePlan(
-      asked: columns, clustering: clusteringFeatures, hasPrevious: previous != nil,
+    let plan = try plan(
+      configuration, frozen: frozen, clustering: clusteringFeatures,
       hasOffers: try RescoreOffers(configuration).isGiven)
-    let source = try LedgerReading(
-      inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
-      workers: workers, quarantinePath: nil
-    ).open()
-    let read = try LedgerFold(
+    let value = try plan.needsForecast ? RescoreValue(configuration, frozen, refit: refit) : nil
+    guard
+      let source = try LedgerReading(
+        inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
+        workers: workers, quarantinePath: nil
+      ).open()
+    else { throw RunFailure(.usage, "there is no ledger to plan for", hint: "add --ledger") }
+    var fold = LedgerFold(
       format: try configuration.ledgerFormat(), asOf: day, features: plan.selection,
-      workers: workers
-    ).columnsRead(of: source)
+      workers: workers)
+    fold.purchases = value?.windows
+    let read = try fold.columnsRead(of: source)
     let rows = source.rowCount.map { Int($0) }
     // Measured: about 12 million rows a second and thread; 0.5 KB a customer with all features.
     let customers = rows.map { $0 / 16 + 1 }
-    let memory = customers.map { 150_000_000 + $0 * (120 + 12 * plan.selection.features.count) }
+    let perCustomer = 120 + 12 * plan.selection.features.count + (value == nil ? 0 : 700)
+    let memory = customers.map { 150_000_000 + $0 * perCustomer }
     let seconds = rows.map { 0.5 + Double($0) / 12e6 / Double(workers.threads) }
     var writes = [
       "scores.parquet", "model.json", "segments.json", "quality.json", "quarantine.parquet",

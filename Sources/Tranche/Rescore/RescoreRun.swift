@@ -25,6 +25,8 @@ public struct RescoreRun: Sendable {
   /// Nil: all.
   public var columns: [String]?
   public var writesReport = true
+  /// Nil: every file of the ledger is read.
+  public var state: LedgerStateOptions?
   public var force = false
   /// As typed, for the manifest and the report.
   public var command = ""
@@ -43,12 +45,23 @@ public struct RescoreRun: Sendable {
       public var size: Int
       public var share: Double
     }
+    public struct Value: Encodable, Sendable {
+      /// Of transactions.
+      public var model: String
+      public var valueModel: String
+      /// Nil where nothing was held out.
+      public var holdout: ValueRun.Holdout?
+      public var candidates: [ValueRun.Candidate]
+      public var churn: ValueRun.Churn?
+    }
     public var schema = "tranche.rescore.v1"
     public var out: String
     public var runID: String
     public var asOf: String
     public var customers: Int
     public var rows: RowCounts
+    /// Of `rows.read`, those that the state stood for.
+    public var rowsFromState: Int?
     public var k: Int
     public var segments: [Segment]
     /// Nil when a frozen model was used.
@@ -59,6 +72,8 @@ public struct RescoreRun: Sendable {
     public var modelChecksum: String
     /// Share of the customers of both runs who kept their segment.
     public var stability: Double?
+    /// How value was forecast; nil where no asked column needs it.
+    public var value: Value?
     public var warnings: [String]
     public var report: String?
     public var threads: Int
@@ -67,8 +82,9 @@ public struct RescoreRun: Sendable {
     public var peakMemoryBytes: Int
 
     private enum CodingKeys: String, CodingKey {
-      case schema, out, runID = "runId", asOf, customers, rows, k, segments, iterations, converged
-      case inertia, kernel, modelChecksum, stability, warnings, report, threads, seed, seconds
+      case schema, out, runID = "runId", asOf, customers, rows, rowsFromState, k, segments
+      case iterations, converged, inertia, kernel, modelChecksum, stability, value, warnings
+      case report, threads, seed, seconds
       case peakMemoryBytes
     }
   }
@@ -109,16 +125,25 @@ public struct RescoreRun: Sendable {
         hint: "give a model of a rescore run", file: model)
     }
     let offers = try RescoreOffers(configuration)
-    let plan = try RescorePlan(
-      asked: columns, clustering: clusteringFeatures, hasPrevious: previous != nil,
-      hasOffers: offers.isGiven)
+    let plan = try plan(
+      configuration, frozen: frozen, clustering: clusteringFeatures, hasOffers: offers.isGiven)
+    let value = try plan.needsForecast ? RescoreValue(configuration, frozen, refit: refit) : nil
     let folder = try StagedFolder(target: out, force: force)
+    let ledgerState = try watch.measure("hash") {
+      try state.map {
+        try LedgerStateFolder(
+          $0, ledger: ledger.isEmpty ? [] : Sources.expand(ledger), workers: workers)
+      }
+    }
     let reading = LedgerReading(
       inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
-      workers: workers, quarantinePath: folder.path("quarantine.parquet"))
+      workers: workers, quarantinePath: folder.path("quarantine.parquet"),
+      purchases: value?.windows)
     let source = try reading.open()
-    let folded = try watch.measure("fold") { try reading.fold(source, context) }
-    let files = source.files
+    let folded = try watch.measure("fold") {
+      try reading.fold(source, state: ledgerState?.exchange, context)
+    }
+    let files = source?.files ?? []
     let customerFile = try watch.measure("customers") {
       try customers.isEmpty
         ? nil
@@ -131,15 +156,32 @@ public struct RescoreRun: Sendable {
     let scoring = Scoring(
       table: folded.table, plan: plan, configuration: configuration, workers: workers,
       context: context, frozen: frozen, refit: refit, clusteringFeatures: clusteringFeatures,
-      clusters: clusters, lowersClusters: lowersClusters, previous: earlier?.run, offers: offers)
+      clusters: clusters, lowersClusters: lowersClusters, previous: earlier?.run, offers: offers,
+      value: value, purchases: folded.purchases)
     var scored = try scoring.score(&watch)
     if let warning = earlier?.warning { scored.warnings.append(warning) }
 
     let output = RescoreOutput(
-      run: self, plan: plan, folder: folder, ledgerFiles: files, counts: folded.counts,
+      run: self, plan: plan, folder: folder, ledgerFiles: files, ledgerState: ledgerState,
+      counts: folded.counts,
+      examples: folded.examples,
       customerFile: customerFile, previous: earlier?.run, scored: scored,
       configuration: configuration, workers: workers)
-    return try output.write(&watch, context)
+    let result = try output.write(&watch, context)
+    // Last: without the output the state would have moved on for nothing.
+    try ledgerState?.commit(folded)
+    return result
+  }
+
+  func plan(
+    _ configuration: Configuration, frozen: ModelFile?, clustering: [String], hasOffers: Bool
+  ) throws -> RescorePlan {
+    // A frozen model's tiers stay what they were cut by.
+    let known = refit ? nil : frozen?.scoring?.tiers.map { _ in frozen?.scoring?.tiersBy }
+    let tiersBy = known.map { $0 ?? "clv_simple" } ?? configuration.text("tiers.by") ?? "clv"
+    return try RescorePlan(
+      asked: columns, clustering: clustering, hasPrevious: previous != nil, hasOffers: hasOffers,
+      hasControl: try ControlGroup.share(configuration) > 0, tiersByForecast: tiersBy == "clv")
   }
 
   /// The month of as-of: "2025-12".

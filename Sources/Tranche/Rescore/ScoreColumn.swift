@@ -16,8 +16,22 @@ enum ScoreColumn: String, CaseIterable, Sendable {
   case frequencyScore = "f_score"
   case monetaryScore = "m_score"
   case rfmSegment = "rfm_segment"
+  /// P(the customer still buys): of the purchase model, or of the purchase models' mean where
+  /// another forecast was chosen.
+  case probabilityAlive = "p_alive"
+  /// Purchase days to the horizon.
+  case expectedTransactions = "expected_transactions"
+  /// Amount to the horizon × margin.
+  case expectedValue = "expected_value"
+  /// The same, discounted.
+  case clv
   case simpleValue = "clv_simple"
   case tier
+  case churnRisk = "churn_risk"
+  /// The three features that moved the risk most; + raises it.
+  case churnReasons = "churn_reasons"
+  /// Whether the customer is left alone to measure an offer's uplift by.
+  case control
   case offer
   case previousSegmentID = "previous_segment_id"
   /// Why the segment id is another one than last time: behaviour, model, or new.
@@ -41,6 +55,15 @@ enum ScoreColumn: String, CaseIterable, Sendable {
     }
   }
 
+  /// Says something of the future, so it needs a value model.
+  var isForecast: Bool {
+    switch self {
+    case .probabilityAlive, .expectedTransactions, .expectedValue, .clv, .churnRisk, .churnReasons:
+      true
+    default: false
+    }
+  }
+
   var isRFM: Bool {
     switch self {
     case .recencyScore, .frequencyScore, .monetaryScore, .rfmSegment: true
@@ -56,16 +79,29 @@ struct RescorePlan: Sendable {
   var scores: Set<ScoreColumn>
   var selection: FeatureSelection
   var isAll: Bool
+  /// Whether tiers are cut by the modelled value.
+  var tiersByForecast: Bool
+
+  var needsForecast: Bool {
+    scores.contains(where: \.isForecast) || (tiersByForecast && scores.contains(.tier))
+  }
 
   /// - Parameters:
   ///   - asked: Nil for all columns.
   ///   - clustering: Features that the segments are made of.
   ///   - hasPrevious: Columns about the run before exist only then.
-  init(asked: [String]?, clustering: [String], hasPrevious: Bool, hasOffers: Bool) throws {
+  ///   - hasControl: Whether a share of the customers is left alone.
+  ///   - tiersByForecast: Whether tiers are cut by the modelled value.
+  init(
+    asked: [String]?, clustering: [String], hasPrevious: Bool, hasOffers: Bool,
+    hasControl: Bool = false, tiersByForecast: Bool = false
+  ) throws {
+    self.tiersByForecast = tiersByForecast
     let absent = ScoreColumn.allCases.filter {
       switch $0 {
       case .previousSegmentID, .moveReason: !hasPrevious
       case .offer: !hasOffers
+      case .control: !hasControl
       default: false
       }
     }
@@ -80,7 +116,9 @@ struct RescorePlan: Sendable {
             throw RunFailure(
               .usage, "--columns: \(name) does not exist in this run",
               hint: column == .offer
-                ? "give offers under [offers] in the configuration" : "add --previous")
+                ? "give offers under [offers] in the configuration"
+                : column == .control
+                  ? "set value.control_share in the configuration" : "add --previous")
           }
           scores.insert(column)
         } else {

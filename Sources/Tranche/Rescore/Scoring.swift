@@ -22,6 +22,9 @@ struct ScoredBase {
   var rfm: RFM.Scores?
   var rfmNames: [String] = []
   var simpleValue: Buffer<Double>?
+  var forecast: ValueForecast?
+  /// 1 for customers who are left alone.
+  var control: Buffer<Int32>?
   /// Raw values of `Tier`, −1 for none.
   var tiers: Buffer<Int32>?
   var migration: Migration?
@@ -58,6 +61,8 @@ struct Scoring {
   let lowersClusters: Bool
   let previous: PreviousRun?
   let offers: RescoreOffers
+  let value: RescoreValue?
+  let purchases: CustomerPurchases?
 
   func score(_ watch: inout Stopwatch) throws -> ScoredBase {
     var base: ScoredBase
@@ -66,8 +71,12 @@ struct Scoring {
     } else {
       base = try fitted(&watch)
     }
+    if let value, let purchases {
+      try watch.measure("value") { try addForecast(&base, value, purchases) }
+    }
     try watch.measure("scores") { try addScores(&base) }
     try watch.measure("profile") { try addProfile(&base) }
+    if try ControlGroup.share(configuration) > 0 { try addControl(&base) }
     if let previous { try watch.measure("migration") { try addMigration(&base, from: previous) } }
     finishModel(&base)
     return base
@@ -240,13 +249,16 @@ struct Scoring {
       parameters: [parameters], workers: workers)
     base.simpleValue = value
     guard wanted.contains(.tier) else { return }
+    let clv = plan.tiersByForecast ? base.forecast?.clv : nil
+    // Who never bought is worth nothing, and has a tier all the same.
+    let tiered = clv.map { clv in Buffer(clv.values.map { $0.isNaN ? 0 : $0 }) } ?? value
     let tiers: Tiers
     if let known = base.model.scoring?.tiers {
       tiers = known
     } else {
       do {
         tiers = try Tiers(
-          fitting: value,
+          fitting: tiered,
           rule: .shares(
             high: configuration.number("tiers.high") ?? 0.2,
             mid: configuration.number("tiers.mid") ?? 0.3), workers: workers)
@@ -256,8 +268,11 @@ struct Scoring {
           hint: "give two shares that leave a rest for the low tier")
       }
     }
-    base.tiers = try tiers.assign(value, previous: try previousTiers(), workers: workers)
-    scoring(&base) { $0.tiers = tiers }
+    base.tiers = try tiers.assign(tiered, previous: try previousTiers(), workers: workers)
+    scoring(&base) {
+      $0.tiers = tiers
+      $0.tiersBy = clv == nil ? "clv_simple" : "clv"
+    }
   }
 
   private func column(_ feature: LedgerFeature) -> Buffer<Double> {

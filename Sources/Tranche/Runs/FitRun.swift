@@ -224,10 +224,10 @@ struct ClusteringSettings: Sendable {
     _ matrix: FeatureMatrix, _ transforms: FittedTransforms, weights: [Double]?,
     configuration: Configuration, workers: Workers, _ context: RunContext
   ) throws -> (result: KMeansResult, algorithm: String, warnings: [String]) {
-    guard ["auto", "lloyd", "mini-batch"].contains(algorithm) else {
+    guard ["auto", "lloyd", "bounded", "mini-batch"].contains(algorithm) else {
       throw RunFailure(
         .usage, "--algorithm \(algorithm) is unknown",
-        hint: "use auto, lloyd, mini-batch, dbscan or ward")
+        hint: "use auto, lloyd, bounded, mini-batch, dbscan or ward")
     }
     let start = try start(transforms, configuration, workers)
     do {
@@ -250,7 +250,7 @@ struct ClusteringSettings: Sendable {
             "k-means", done: step.iteration, total: limit, unit: "iterations",
             note: "iteration \(step.iteration), \(step.changed) rows moved"))
       }
-      return (result, "lloyd", [])
+      return (result, result.skippedShare > 0 || algorithm == "bounded" ? "bounded" : "lloyd", [])
     } catch ClusteringError.tooFewRows(_, let largest) where canLower(start, to: largest) {
       return try lowered(to: largest)
     } catch ClusteringError.tooFewDistinctRows(_, let largest) where canLower(start, to: largest) {
@@ -291,7 +291,8 @@ struct ClusteringSettings: Sendable {
     try KMeansConfiguration(
       clusterCount: clusters, initialization: start, maxIterations: maxIterations,
       tolerance: tolerance, restarts: restarts, seed: seed,
-      kernel: kernel == "auto" ? nil : kernel)
+      kernel: kernel == "auto" ? nil : kernel,
+      algorithm: KMeansConfiguration.Algorithm(rawValue: algorithm) ?? .automatic)
   }
 
   func start(

@@ -11,7 +11,25 @@ public struct GenerateRun: Sendable {
   public var end: String?
   public var out: String
   public var force = false
-  /// Mean number of transactions of a customer in a year.
+  /// What kind of customers the bank has.
+  public enum Kind: String, Encodable, Sendable, CaseIterable {
+    /// Card and cash customers.
+    case retail
+    /// Salaries, pensions and standing orders on fixed days, and spending around them.
+    case currentAccounts = "current-accounts"
+    /// Half of each.
+    case mixed
+
+    var archetypes: [Archetype] {
+      switch self {
+      case .retail: Archetype.retailBank
+      case .currentAccounts: Archetype.currentAccounts
+      case .mixed: Archetype.mixedBank
+      }
+    }
+  }
+  public var kind = Kind.retail
+  /// Mean number of transactions of a customer in a year, recurring payments not counted.
   public var transactionsPerYear = 16.8
   /// 1 is a bank as found; above, the archetypes lie further apart, so that clustering finds them.
   public var separation = 1.0
@@ -28,7 +46,10 @@ public struct GenerateRun: Sendable {
   public struct Result: Encodable, Sendable {
     public var schema = "tranche.generate.v1"
     public var folder: String
+    public var kind: Kind
     public var customers: Int
+    /// Customers by kind, as in customers.parquet: retail, salary, pension, standing orders.
+    public var customersByKind: [String: Int]
     public var transactions: Int
     public var files: [String]
     public var seed: UInt64
@@ -45,7 +66,8 @@ public struct GenerateRun: Sendable {
       customers: customers, months: months, seed: seed,
       endDate: try end.map { try AsOf.days($0, flag: "--end") }
         ?? SyntheticBankConfiguration.defaultEndDate,
-      meanTransactionsPerYear: transactionsPerYear, separation: separation,
+      archetypes: kind.archetypes, meanTransactionsPerYear: transactionsPerYear,
+      separation: separation,
       identifierForm: textIDs ? .text : .number)
     let bank = SyntheticBank(settings)
     let folder = try StagedFolder(target: out, force: force)
@@ -59,11 +81,24 @@ public struct GenerateRun: Sendable {
       ) { try bank.transactions(ofCustomers: $0, month: month, workers: workers) }
       files.append(name)
     }
-    _ = try write("customers.parquet", in: folder, workers, &watch) { bank.customers($0) }
+    var byKind = [Int](repeating: 0, count: bank.kindNames.count)
+    _ = try write("customers.parquet", in: folder, workers, &watch) { range in
+      let batch = bank.customers(range)
+      if let column = batch.schema.index(of: "kind"),
+        case .dictionary(let codes, _) = batch.columns[column].values
+      {
+        for row in 0..<batch.rows { byKind[Int(codes[row])] += 1 }
+      } else {
+        byKind[0] += batch.rows
+      }
+      return batch
+    }
     _ = try write("truth.parquet", in: folder, workers, &watch) { bank.truth($0) }
     files += ["customers.parquet", "truth.parquet"]
     let result = Result(
-      folder: out, customers: customers, transactions: transactions, files: files, seed: seed,
+      folder: out, kind: kind, customers: customers,
+      customersByKind: Dictionary(uniqueKeysWithValues: zip(bank.kindNames, byKind)),
+      transactions: transactions, files: files, seed: seed,
       threads: workers.threads, seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
     try folder.write(try JSONText.encode(result), to: "manifest.json")
     try folder.commit()

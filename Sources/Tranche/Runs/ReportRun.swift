@@ -114,7 +114,7 @@ struct FinishedRun {
     let scores = folder.appendingPathComponent("scores.parquet").path
     let source = try Sources.open([scores])
     let wanted = [
-      "segment", "frequency", "average_amount", "monetary", "r_score", "f_score", "m_score",
+      "segment", "frequency", "average_amount", "monetary", "r_score", "f_score", "m_score", "clv",
     ]
     .filter { source.schema.index(of: $0) != nil }
     guard wanted.contains("segment") else {

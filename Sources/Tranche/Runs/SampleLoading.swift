@@ -34,7 +34,7 @@ struct LoadedSamples {
     var residentBytesPerRow = 0
     /// The folder for a temporary file.
     var folder: String
-    /// For failures: what the bytes are for.
+    /// Bounds of many clusters take room beside the matrix.
     var clusters: Int
   }
 }
@@ -119,7 +119,8 @@ private struct SampleLoader {
     }
     let space = try SpillSpace(
       folder: request.folder,
-      capacity: (counted + FeatureMatrix.tileRows) * (matrix + columns + 16) + (64 << 20),
+      capacity: (counted + FeatureMatrix.tileRows) * (matrix + columns + 16)
+        + CentroidBounds.bytes(rows: counted, k: request.clusters) + (64 << 20),
       residentLimit: budget.bytes - budget.bytes / 8)
     return needsColumns
       ? try spilled(space, rows: counted, &watch, context)

@@ -43,7 +43,10 @@ struct Fit: ParsableCommand {
     help: "k-means++, k-means-parallel, random, or a file with k rows in scaled units.")
   var initialization = "k-means++"
 
-  @Option(help: "auto, lloyd, mini-batch, dbscan or ward.")
+  @Option(
+    help: """
+      auto, lloyd, bounded (skips what cannot be nearest; same labels), mini-batch, dbscan or ward.
+      """)
   var algorithm = "auto"
 
   @Option(

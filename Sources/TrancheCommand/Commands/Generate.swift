@@ -8,9 +8,16 @@ struct Generate: ParsableCommand {
       Examples:
         tranche generate --customers 1000000 --months 12 --out bank
         tranche generate --customers 5000 --months 24 --separation 4 --seed 7 --out easy
+        tranche generate --customers 50000 --kind current-accounts --out accounts
 
       Writes a ledger-YYYY-MM.parquet a month, customers.parquet (ages) and truth.parquet (the \
       latent segment, rate, ticket and last day of every customer).
+
+      Current accounts have a salary or a pension on a fixed day of the month, standing orders on \
+      theirs, and spending around them; income due on a weekend comes on the Friday before, a \
+      standing order on the Monday after. Their ledgers have a type column (salary, pension, \
+      standing order, spending), customers.parquet a kind, truth.parquet the pay day, the income \
+      and the number of standing orders.
       """)
 
   @Option(help: "Number of customers.")
@@ -22,7 +29,11 @@ struct Generate: ParsableCommand {
   @Option(help: "Last day (default: 2025-12-31).")
   var end: String?
 
-  @Option(help: "Mean number of transactions of a customer in a year.")
+  @Option(help: "Customers: retail, current-accounts or mixed (half of each).")
+  var kind = GenerateRun.Kind.retail
+
+  @Option(
+    help: "Mean number of transactions of a customer in a year, recurring payments not counted.")
   var transactionsPerYear = 16.8
 
   @Option(help: "How far apart the latent segments lie; 1 is a bank as found.")
@@ -43,6 +54,7 @@ struct Generate: ParsableCommand {
     try Execution.run(common) { context in
       var generate = GenerateRun(customers: customers, months: months, out: out)
       generate.end = end
+      generate.kind = kind
       generate.transactionsPerYear = transactionsPerYear
       generate.separation = separation
       generate.textIDs = textIds
@@ -56,3 +68,5 @@ struct Generate: ParsableCommand {
     }
   }
 }
+
+extension GenerateRun.Kind: ExpressibleByArgument {}

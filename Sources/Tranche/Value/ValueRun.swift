@@ -1,0 +1,225 @@
+import Columnar
+import CustomerValue
+import Features
+import Foundation
+import Sharding
+
+/// `value`: what each customer is expected to buy and to be worth, from a ledger or a ready summary.
+public struct ValueRun: Sendable {
+  public enum Input: Sendable {
+    /// `customer_id x t_x T`, perhaps `m`.
+    case summary([String])
+    case ledger([String], asOf: String)
+  }
+
+  public var input: Input
+  public var out: String
+  /// days or weeks; nil: as the parameters say, else days.
+  public var timeUnit: String?
+  /// Parameters to score by instead of fitting.
+  public var parameters: String?
+  /// Whether the candidates are compared although a model is named.
+  public var compares = false
+  public var quarantine: String?
+  /// Folder of an earlier run whose control group is compared with the rest.
+  public var uplift: String?
+  public var force = false
+
+  public init(_ input: Input, out: String) {
+    self.input = input
+    self.out = out
+  }
+
+  public func run(_ configuration: Configuration, _ context: RunContext) throws -> Result {
+    let workers = try configuration.workers(context)
+    let given = try parameters.map(ValueParameters.read)
+    let settings = try ValueSettings(
+      configuration, unit: try unit(given), hasLedger: isLedger)
+    let file = try StagedFile(table: out, force: force)
+    let quarantineFile = try quarantine.map { try StagedFile(table: $0, force: force) }
+    switch input {
+    case .summary(let inputs):
+      return try summary(inputs, file, settings, given, configuration, context, workers)
+    case .ledger(let inputs, let asOf):
+      return try ledger(
+        inputs, asOf, file, quarantineFile, settings, given, configuration, context, workers)
+    }
+  }
+
+  private var isLedger: Bool {
+    if case .ledger = input { return true }
+    return false
+  }
+
+  private func unit(_ given: ValueParameters?) throws -> PurchaseTimeUnit {
+    if let timeUnit {
+      guard let unit = PurchaseTimeUnit(rawValue: timeUnit) else {
+        throw RunFailure(
+          .usage, "--time-unit \(timeUnit) is unknown", hint: "use days or weeks")
+      }
+      if let own = given?.timeUnit, own != timeUnit {
+        throw RunFailure(
+          .usage, "--time-unit \(timeUnit) contradicts the \(own) of the parameters",
+          hint: "leave --time-unit out, or convert the parameters", file: parameters)
+      }
+      return unit
+    }
+    return given?.timeUnit.flatMap(PurchaseTimeUnit.init) ?? .days
+  }
+
+  // MARK: - A ready summary
+
+  private func summary(
+    _ inputs: [String], _ file: StagedFile, _ settings: ValueSettings, _ given: ValueParameters?,
+    _ configuration: Configuration, _ context: RunContext, _ workers: Workers
+  ) throws -> Result {
+    var watch = Stopwatch()
+    if let candidate = settings.candidate, candidate.purchaseModels.count != 1 {
+      throw RunFailure(
+        .usage, "--model \(candidate.rawValue) needs a ledger's time split",
+        hint: "use auto, bg-nbd, mbg-nbd or pareto-nbd with --summary")
+    }
+    guard settings.holdoutDays == nil || !compares else {
+      throw RunFailure(
+        .usage, "--holdout needs a ledger: a summary has no dates", hint: "leave --holdout out")
+    }
+    let (ids, summary) = try watch.measure("read") {
+      try SummaryReading(
+        inputs: inputs, unit: settings.unit, configuration: configuration, workers: workers
+      ).read(context)
+    }
+    return try score(
+      ids, summary, file, settings, given, context, workers, watch: &watch)
+  }
+
+  /// Fits (or takes) one purchase model, scores and writes.
+  private func score(
+    _ ids: Column, _ summary: PurchaseSummary, _ file: StagedFile, _ settings: ValueSettings,
+    _ given: ValueParameters?, _ context: RunContext, _ workers: Workers, watch: inout Stopwatch
+  ) throws -> Result {
+    let cells = try watch.measure("cells") { try PurchaseCells(summary, workers: workers) }
+    context.progress(RunProgress("fit"))
+    var fitted = try watch.measure("fit") {
+      try SummaryFit(cells, settings, given, parameters ?? "", workers)
+    }
+    let hasSpend = summary.meanSpend != nil
+    if hasSpend {
+      try watch.measure("spend") {
+        try fitted.addSpend(summary, given, parameters ?? "", workers)
+      }
+    }
+    let scores = try watch.measure("score") {
+      try fitted.model.score(
+        summary, cells, spend: fitted.spendModel, horizon: settings.horizon(), workers: workers)
+    }
+    var columns = [
+      OutputColumn.identifier("customer_id", ids),
+      .number("p_alive", scores.probabilityAlive),
+      .number("expected_transactions", scores.expectedTransactions),
+    ]
+    if let value = scores.expectedValue, let clv = scores.clv {
+      columns += [.number("expected_value", value), .number("clv", clv)]
+    }
+    try watch.measure("write") {
+      try ScoreTable.write(columns, rows: ids.count, to: file.staging, workers: workers) {
+        context.progress(RunProgress("write", done: $0, total: ids.count))
+      }
+      try file.commit()
+    }
+    let totals = Totals(
+      expectedTransactions: try ColumnTotal.sum(scores.expectedTransactions, workers),
+      expectedValue: try scores.expectedValue.map { try ColumnTotal.sum($0, workers) },
+      clv: try scores.clv.map { try ColumnTotal.sum($0, workers) })
+    return Result(
+      out: out, source: "summary", customers: ids.count, timeUnit: settings.unit.rawValue,
+      horizon: settings.length, monthlyDiscount: settings.monthlyDiscount,
+      margin: settings.margin, model: fitted.kind.rawValue,
+      valueModel: fitted.kind.rawValue, parameters: fitted.parameters,
+      standardErrors: fitted.standardErrors, logLikelihood: fitted.logLikelihood,
+      status: fitted.status, spend: fitted.spend, candidates: fitted.candidates, holdout: nil,
+      churn: nil, regression: [], totals: totals, warnings: fitted.warnings,
+      threads: workers.threads, seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
+  }
+
+  // MARK: - A ledger
+
+  private func fold(
+    _ inputs: [String], _ asOf: String, _ windows: PurchaseWindows, _ quarantine: StagedFile?,
+    _ configuration: Configuration, _ context: RunContext, _ workers: Workers
+  ) throws -> FoldedLedger {
+    let reading = LedgerReading(
+      inputs: inputs, asOf: try AsOf.days(asOf),
+      selection: FeatureSelection(features: [.recencyDays], channels: nil),
+      configuration: configuration, workers: workers, quarantinePath: quarantine?.staging,
+      purchases: windows)
+    return try reading.fold(try reading.open(), context)
+  }
+
+  private func ledger(
+    _ inputs: [String], _ asOf: String, _ file: StagedFile, _ quarantine: StagedFile?,
+    _ settings: ValueSettings, _ given: ValueParameters?, _ configuration: Configuration,
+    _ context: RunContext, _ workers: Workers
+  ) throws -> Result {
+    var watch = Stopwatch()
+    let groups = try uplift.map { try UpliftReading($0, asOf: asOf) }
+    let windows = ValueModel.windows(
+      settings.purchases, holdoutDays: settings.holdoutDays, also: groups.map { [$0.days] } ?? [])
+    let folded = try watch.measure("fold") {
+      try fold(inputs, asOf, windows, quarantine, configuration, context, workers)
+    }
+    guard let purchases = folded.purchases else {
+      throw RunFailure(.bug, "the fold kept no purchases")
+    }
+    context.progress(RunProgress("fit"))
+    let model = try watch.measure("fit") {
+      try given.map { try settings.model($0, parameters ?? "", purchases, workers: workers) }
+        ?? settings.fit(purchases, compares: compares, workers: workers)
+    }
+    let forecast = try watch.measure("score") {
+      try model.score(purchases, horizon: settings.horizon(), reasons: true, workers: workers)
+    }
+    let readout = try watch.measure("uplift") {
+      try groups?.readout(purchases, of: folded.table.ids, workers: workers)
+    }
+    let columns = [
+      OutputColumn.identifier("customer_id", folded.table.ids),
+      .number("p_alive", forecast.probabilityAlive),
+      .number("expected_transactions", forecast.expectedTransactions),
+      .number("expected_value", forecast.expectedValue), .number("clv", forecast.clv),
+      .number("churn_risk", forecast.churnRisk),
+      .category(
+        "churn_reasons", forecast.reasons ?? Buffer<Int32>([]), forecast.reasonNames),
+    ]
+    let count = folded.table.rows
+    try watch.measure("write") {
+      try ScoreTable.write(columns, rows: count, to: file.staging, workers: workers) {
+        context.progress(RunProgress("write", done: $0, total: count))
+      }
+      try quarantine?.commit()
+      try file.commit()
+    }
+    var result = ValueReport(model).result(out: out, settings: settings, customers: count)
+    result.asOf = asOf
+    result.rows = RowCounts(folded.counts)
+    result.uplift = readout
+    result.totals = Totals(
+      expectedTransactions: try ColumnTotal.sum(forecast.expectedTransactions, workers),
+      expectedValue: try ColumnTotal.sum(forecast.expectedValue, workers),
+      clv: try ColumnTotal.sum(forecast.clv, workers))
+    result.threads = workers.threads
+    result.seconds = watch.seconds
+    result.peakMemoryBytes = ProcessMemory.peakBytes
+    return result
+  }
+}
+
+/// Sums of columns, shard by shard.
+enum ColumnTotal {
+  /// NaN counts as nothing.
+  static func sum(_ column: Buffer<Double>, _ workers: Workers) throws -> Double {
+    let shards = Shards(rows: column.count, rowsPerShard: 1 << 16)
+    return try workers.map(shards.count) { shard in
+      shards[shard].reduce(0.0) { $0 + (column.base[$1].isNaN ? 0 : column.base[$1]) }
+    }.reduce(0, +)
+  }
+}
