@@ -38,6 +38,8 @@ package struct ConfigurationKey: Sendable {
   private static let run: [ConfigurationKey] = [
     ConfigurationKey("run.threads", .integer, nil, "number of threads, all cores when absent"),
     ConfigurationKey("run.seed", .integer, .integer(0), "same data and seed, same bytes"),
+    ConfigurationKey(
+      "run.memory", .text, nil, "what fit and assign may hold in memory, such as 4GiB"),
   ]
 
   private static let read: [ConfigurationKey] = [

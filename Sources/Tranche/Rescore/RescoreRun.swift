@@ -141,10 +141,7 @@ public struct RescoreRun: Sendable {
     }
     let folder = try StagedFolder(target: out, force: force)
     let ledgerState = try watch.measure("hash") {
-      try state.map {
-        try LedgerStateFolder(
-          $0, ledger: ledger.isEmpty ? [] : Sources.expand(ledger), workers: workers)
-      }
+      try state.map { try LedgerStateFolder($0, ledger: ledger, workers: workers) }
     }
     let reading = LedgerReading(
       inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
