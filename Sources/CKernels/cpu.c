@@ -1,4 +1,5 @@
 // Which instruction sets run here, and the strict loops' entry points.
+#define _DEFAULT_SOURCE  // madvise
 #include "CKernels.h"
 
 #if defined(__x86_64__)
@@ -29,6 +30,16 @@ int64_t tranche_assign_avx2(const tranche_problem *p, int64_t a, int64_t b, int3
 int64_t tranche_assign_avx512(const tranche_problem *p, int64_t a, int64_t b, int32_t *l) {
   return tranche_assign_generic(p, a, b, l);
 }
+int64_t tranche_assign_bounded_avx2(
+    const tranche_problem *p, const tranche_bounds *b, int64_t first, int64_t last,
+    const int32_t *previous, int32_t *labels, float *scratch, int64_t *scored) {
+  return tranche_assign_bounded_generic(p, b, first, last, previous, labels, scratch, scored);
+}
+int64_t tranche_assign_bounded_avx512(
+    const tranche_problem *p, const tranche_bounds *b, int64_t first, int64_t last,
+    const int32_t *previous, int32_t *labels, float *scratch, int64_t *scored) {
+  return tranche_assign_bounded_generic(p, b, first, last, previous, labels, scratch, scored);
+}
 int64_t tranche_group_avx2(void) { return tranche_group_generic(); }
 int64_t tranche_group_avx512(void) { return tranche_group_generic(); }
 #define DISPATCH(result, function, parameters, arguments) \
@@ -56,10 +67,32 @@ DISPATCH(void, tranche_seed,
           double *sums),
          (x, d, first, last, chosen, candidates, trials, nearest, weights, sums))
 DISPATCH(int64_t, tranche_update,
-         (const float *x, int64_t rows, int64_t d, int64_t first, int64_t last,
+         (const float *x, int64_t rows, int64_t d, int64_t k, int64_t first, int64_t last,
           const int32_t *fresh, int32_t *labels, const double *weights, double *sums,
           double *cluster_weights),
-         (x, rows, d, first, last, fresh, labels, weights, sums, cluster_weights))
+         (x, rows, d, k, first, last, fresh, labels, weights, sums, cluster_weights))
+DISPATCH(double, tranche_conclude,
+         (const double *squared, const int32_t *labels, const double *weights, int64_t rows,
+          int64_t k, float *distances, int64_t *sizes, double *cluster_weights),
+         (squared, labels, weights, rows, k, distances, sizes, cluster_weights))
+DISPATCH(int64_t, tranche_fill_double,
+         (float *x, int64_t rows, int64_t d, int64_t column, int64_t first, int64_t last,
+          const double *values, double center, double limit),
+         (x, rows, d, column, first, last, values, center, limit))
+DISPATCH(int64_t, tranche_fill_float,
+         (float *x, int64_t rows, int64_t d, int64_t column, int64_t first, int64_t last,
+          const float *values, double center, double limit),
+         (x, rows, d, column, first, last, values, center, limit))
+DISPATCH(void, tranche_tile_norms,
+         (const float *x, int64_t d, int64_t first, int64_t last, float *norms),
+         (x, d, first, last, norms))
+DISPATCH(int64_t, tranche_fill_rows,
+         (float *x, int64_t rows, int64_t d, int64_t first, int64_t last, const float *values,
+          const double *centers, double limit),
+         (x, rows, d, first, last, values, centers, limit))
+DISPATCH(void, tranche_row_sums,
+         (const float *values, int64_t rows, int64_t d, double *lanes, double *sums),
+         (values, rows, d, lanes, sums))
 DISPATCH(void, tranche_fold_scores,
          (const float *scores, int64_t width, const float *half, int64_t count,
           int32_t first_label, float *best, float *second, int32_t *labels),
@@ -71,3 +104,19 @@ DISPATCH(void, tranche_cluster_distances,
 DISPATCH(float, tranche_multiply_add, (int64_t rounds, float seed), (rounds, seed))
 DISPATCH(int64_t, tranche_flops, (int64_t rounds), (rounds))
 DISPATCH(float, tranche_read, (const float *x, int64_t count), (x, count))
+
+#if defined(__linux__)
+#include <sys/mman.h>
+// The kernel clears and maps memory 2 MB at a time instead of 4 KB: where it cannot, nothing changes.
+void tranche_prefer_large_pages(void *memory, size_t bytes) {
+  const uintptr_t page = (uintptr_t)1 << 21;
+  uintptr_t first = ((uintptr_t)memory + page - 1) & ~(page - 1);
+  uintptr_t last = ((uintptr_t)memory + bytes) & ~(page - 1);
+  if (last > first) (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
+}
+#else
+void tranche_prefer_large_pages(void *memory, size_t bytes) {
+  (void)memory;
+  (void)bytes;
+}
+#endif

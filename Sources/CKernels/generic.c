@@ -4,6 +4,7 @@
 #define VECTORS 2
 #define GROUP 6
 #include "fused.h"
+#include "bounded.h"
 #define FUSED(a, b, c) ((a) * (b) + (c))
 #include "peaks.h"
 #undef UNROLL

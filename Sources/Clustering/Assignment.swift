@@ -90,6 +90,7 @@ package struct Assignment: Sendable {
     _ count: Int, _ fill: (UnsafeMutablePointer<Value>) throws -> Void
   ) rethrows -> [Value] {
     try [Value](unsafeUninitializedCapacity: max(count, 1)) { buffer, initialized in
+      LargeMemory.prefersLargePages(buffer)
       try fill(buffer.baseAddress!)
       initialized = count
     }

@@ -36,14 +36,12 @@ extension FeatureMatrix {
     let rows = values.count / columns
     let shards = Shards(rows: rows, rowsPerShard: 8192)
     nonisolated(unsafe) let values = values
-    let sums = try workers.map(shards.count) { shard -> [Double] in
-      var sums = [Double](repeating: 0, count: columns)
-      sums.withUnsafeMutableBufferPointer { sums in
-        for row in shards[shard] {
-          for column in 0..<columns { sums[column] += Double(values[row * columns + column]) }
-        }
-      }
-      return sums
+    let sums = try workers.map(shards.count) { shard in
+      let part = shards[shard]
+      return StrictLoops.columnSums(
+        ofRows: UnsafeBufferPointer(
+          rebasing: values[part.lowerBound * columns..<part.upperBound * columns]),
+        columns: columns)
     }
     return (0..<columns).map { column in
       let mean = sums.reduce(0) { $0 + $1[column] } / Double(max(rows, 1))

@@ -29,6 +29,7 @@ package enum KMeans {
     var best: Lloyd.Outcome?
     var seconds = KMeansResult.Seconds()
     var (relocations, rechecked, assigned) = (0, 0, 0)
+    var skipped = 0.0
     // Given centroids start every restart alike.
     var restarts = configuration.restarts
     if case .given = configuration.initialization { restarts = 1 }
@@ -38,12 +39,16 @@ package enum KMeans {
       let start = try initialCentroids(sweep, configuration, restart: restart)
       let initialized = clock.now
       var lloyd = Lloyd(
-        sweep, k: k, maxIterations: configuration.maxIterations, shiftTolerance: tolerance)
+        sweep, k: k, maxIterations: configuration.maxIterations, shiftTolerance: tolerance,
+        algorithm: configuration.algorithm)
       let outcome = try lloyd.run(from: start) { iteration, changed, shift in
         progress(
           KMeansProgress(restart: restart, iteration: iteration, changed: changed, shift: shift))
       }
-      if best == nil || outcome.inertia < best!.inertia { best = outcome }
+      if best == nil || outcome.inertia < best!.inertia {
+        best = outcome
+        skipped = lloyd.skippedShare
+      }
       relocations += lloyd.relocations
       rechecked += lloyd.rechecked
       assigned += lloyd.assigned
@@ -53,6 +58,7 @@ package enum KMeans {
     var result = describe(best!, sweep)
     result.relocations = relocations
     result.recheckRate = Double(rechecked) / Double(max(assigned, 1))
+    result.skippedShare = skipped
     result.seconds = seconds
     if relocations > 0 {
       result.warnings.append("an empty cluster was moved to the farthest point \(relocations)×")
@@ -78,6 +84,10 @@ package enum KMeans {
       kernel = try KernelSet.choose(columns: matrix.columns, k: k, named: configuration.kernel)
     } catch {
       throw ConfigurationError.unknownKernel(error.description)
+    }
+    guard configuration.algorithm != .bounded || kernel.hasBounds else {
+      throw ConfigurationError.unknownKernel(
+        "the kernel '\(kernel.name)' has no bounds; choose a fused kernel, or the algorithm lloyd")
     }
     return Sweep(matrix, clusters: k, kernel: kernel, workers: workers, weights: weights)
   }
@@ -129,6 +139,6 @@ package enum KMeans {
       centroids: original, labels: outcome.labels, distances: outcome.distances,
       inertia: outcome.inertia, iterations: outcome.iterations, status: outcome.status,
       sizes: outcome.sizes, relocations: 0, warnings: [], kernel: sweep.kernel.name,
-      recheckRate: 0, seconds: .init())
+      recheckRate: 0, skippedShare: 0, seconds: .init())
   }
 }

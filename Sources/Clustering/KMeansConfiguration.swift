@@ -12,6 +12,16 @@ package struct KMeansConfiguration: Sendable, Hashable {
     case given([Double])
   }
 
+  /// How labels are found; all find the same.
+  package enum Algorithm: String, Sendable, Hashable {
+    /// Every point is scored against every centroid; with bounds where they were measured to be faster
+    /// (``BoundsPolicy``).
+    case automatic
+    case lloyd
+    /// Bounds from the second iteration on.
+    case bounded
+  }
+
   package let clusterCount: Int
   package let initialization: Initialization
   /// Lloyd iterations at most.
@@ -23,10 +33,12 @@ package struct KMeansConfiguration: Sendable, Hashable {
   package let seed: UInt64
   /// A ``KernelSet``'s name; nil = auto.
   package let kernel: String?
+  package let algorithm: Algorithm
 
   package init(
     clusterCount: Int, initialization: Initialization = .kMeansPlusPlus, maxIterations: Int = 300,
-    tolerance: Double = 1e-4, restarts: Int = 1, seed: UInt64 = 0, kernel: String? = nil
+    tolerance: Double = 1e-4, restarts: Int = 1, seed: UInt64 = 0, kernel: String? = nil,
+    algorithm: Algorithm = .automatic
   ) throws(ConfigurationError) {
     guard clusterCount >= 1 && clusterCount <= 1 << 24 else {
       throw .outOfRange(
@@ -48,5 +60,6 @@ package struct KMeansConfiguration: Sendable, Hashable {
     self.restarts = restarts
     self.seed = seed
     self.kernel = kernel
+    self.algorithm = algorithm
   }
 }

@@ -35,6 +35,8 @@ package struct KMeansResult: Sendable {
   package var kernel: String
   /// Share of the point assignments that were decided in Double.
   package var recheckRate: Double
+  /// Share of the scores that bounds left out, of all in the iterations that used them; 0 without.
+  package var skippedShare: Double
   package var seconds: Seconds
 
   package struct Seconds: Sendable, Codable, Equatable {

@@ -23,6 +23,7 @@ struct Lloyd {
   private var clusterWeights: [Double]
   /// Per shard: k·d sums, k weights.
   private let partials: RowStorage<Double>
+  private var policy: BoundsPolicy
   private(set) var relocations = 0
   private(set) var rechecked = 0
   private(set) var assigned = 0
@@ -40,11 +41,15 @@ struct Lloyd {
     var status = KMeansStatus.labelsStable
   }
 
-  init(_ sweep: Sweep, k: Int, maxIterations: Int, shiftTolerance: Double) {
+  init(
+    _ sweep: Sweep, k: Int, maxIterations: Int, shiftTolerance: Double,
+    algorithm: KMeansConfiguration.Algorithm = .automatic
+  ) {
     self.sweep = sweep
     self.k = k
     self.maxIterations = maxIterations
     self.shiftTolerance = shiftTolerance
+    policy = BoundsPolicy(sweep, clusters: k, algorithm)
     let d = sweep.matrix.columns
     labels = RowStorage(uninitialized: sweep.matrix.rows)
     sums = [Double](repeating: 0, count: k * d)
@@ -62,12 +67,17 @@ struct Lloyd {
     var status = KMeansStatus.iterationLimit
     var iterations = 0
     var hasFullSums = false
+    var lastChanged = 0
     var seen: Set<UInt64> = [Self.fingerprint(start)]
     while iterations < maxIterations {
       iterations += 1
       assignedTo = centroids
       let isFull = iterations == maxIterations || iterations % Self.fullSumInterval == 1
-      let changed = try assignAndUpdate(centroids, isFirst: iterations == 1, inFull: isFull)
+      let usesBounds = policy.usesBounds(
+        changed: iterations == 1 ? nil : Double(lastChanged) / Double(sweep.matrix.rows))
+      let changed = try assignAndUpdate(
+        centroids, isFirst: iterations == 1, inFull: isFull, usesBounds: usesBounds)
+      lastChanged = changed
       hasFullSums = isFull
       if needsFullSums { try recomputeSums() }
       centroids = try means(assignedTo: assignedTo)
@@ -108,41 +118,76 @@ struct Lloyd {
   /// - Parameters:
   ///   - isFirst: There are no labels yet: all change.
   ///   - inFull: The sums are taken anew from the new labels.
+  ///   - usesBounds: Groups of centroids that cannot be nearest are left out.
   private mutating func assignAndUpdate(
-    _ centroids: [Double], isFirst: Bool, inFull: Bool
+    _ centroids: [Double], isFirst: Bool, inFull: Bool, usesBounds: Bool
   ) throws -> Int {
     let (sweep, labels, k) = (self.sweep, self.labels, self.k)
     let (matrix, kernel) = (sweep.matrix, sweep.kernel)
     let d = matrix.columns
     let pack = kernel.pack(centroids, columns: d)
-    let counts = try forEachShard { partial, fresh, scratch, tiles in
-      var changed = 0
-      var rechecked = 0
-      Sweep.forEachBlock(tiles) { block in
+    let bounds = usesBounds ? policy.bounds : nil
+    bounds?.move(to: pack)
+    let counts = try forEachShard(bounds) { partial, memory, tiles in
+      var result = PassCounts()
+      let fresh = memory.labels.base
+      Sweep.forEachBlock(tiles, of: sweep.passTiles) { block in
         let rows = sweep.rows(of: block)
         let current = labels.base + rows.lowerBound
-        rechecked += kernel.assign(matrix, to: pack, tiles: block, labels: fresh, scratch: scratch)
+        if let bounds, let scratch = memory.bounds {
+          let pass = bounds.assign(
+            matrix, to: pack, tiles: block, previous: current, labels: fresh, scratch: scratch)
+          result.rechecked += pass.rechecked
+          result.scored += pass.scored
+        } else {
+          result.rechecked += kernel.assign(
+            matrix, to: pack, tiles: block, labels: fresh, scratch: memory.kernel)
+        }
         if inFull {
           if isFirst {
-            changed += rows.count
+            result.changed += rows.count
           } else {
-            for i in 0..<rows.count where current[i] != fresh[i] { changed += 1 }
+            for i in 0..<rows.count where current[i] != fresh[i] { result.changed += 1 }
           }
           current.update(repeating: -1, count: block.count * FeatureMatrix.tileRows)
         }
         let moved = StrictLoops.update(
-          matrix, tiles: block, fresh: fresh, labels: current,
+          matrix, clusters: k, tiles: block, fresh: fresh, labels: current,
           weights: sweep.weights(from: block.lowerBound), sums: partial,
           clusterWeights: partial + k * d)
-        if !inFull { changed += moved }
+        if !inFull { result.changed += moved }
       }
-      return (changed, rechecked)
+      return result
     }
     if inFull { clearSums() }
     merge { inFull || counts[$0].changed > 0 }
     rechecked += counts.reduce(0) { $0 + $1.rechecked }
     assigned += matrix.rows
+    if let bounds {
+      policy.learn(
+        scored: counts.reduce(0) { $0 + $1.scored }, of: bounds.scoresWithoutBounds(matrix))
+    }
     return counts.reduce(0) { $0 + $1.changed }
+  }
+
+  /// What one shard's pass counted.
+  private struct PassCounts: BitwiseCopyable {
+    var changed = 0
+    var rechecked = 0
+    var scored = 0
+  }
+
+  /// What one thread's passes reuse.
+  private struct ThreadMemory {
+    let labels: RowStorage<Int32>
+    let kernel: KernelScratch
+    let bounds: CentroidBounds.Scratch?
+  }
+
+  /// Share of the scores that bounds left out of all that plain passes would have taken.
+  var skippedShare: Double {
+    guard policy.offered > 0 else { return 0 }
+    return 1 - Double(policy.scored) / Double(policy.offered)
   }
 
   private mutating func clearSums() {
@@ -154,47 +199,48 @@ struct Lloyd {
   private mutating func recomputeSums() throws {
     let (sweep, labels, k) = (self.sweep, self.labels, self.k)
     let matrix = sweep.matrix
-    _ = try forEachShard { partial, none, _, tiles in
+    _ = try forEachShard(nil) { partial, memory, tiles in
+      let none = memory.labels.base
       Sweep.forEachBlock(tiles) { block in
         none.update(repeating: -1, count: Sweep.blockRows)
         _ = StrictLoops.update(
-          matrix, tiles: block,
+          matrix, clusters: k, tiles: block,
           fresh: labels.base + block.lowerBound * FeatureMatrix.tileRows, labels: none,
           weights: sweep.weights(from: block.lowerBound), sums: partial,
           clusterWeights: partial + k * matrix.columns)
       }
-      return (0, 0)
+      return PassCounts()
     }
     clearSums()
     merge { _ in true }
   }
 
-  /// Runs `body` on every shard with its zeroed partial sums and a block of labels.
+  /// Runs `body` on every shard with its zeroed partial sums and the thread's memory.
   private func forEachShard(
+    _ bounds: CentroidBounds?,
     _ body:
       @Sendable (
-        _ partial: UnsafeMutablePointer<Double>, _ block: UnsafeMutablePointer<Int32>,
-        _ scratch: KernelScratch, _ tiles: Range<Int>
-      ) -> (changed: Int, rechecked: Int)
-  ) throws -> [(changed: Int, rechecked: Int)] {
+        _ partial: UnsafeMutablePointer<Double>, _ memory: ThreadMemory, _ tiles: Range<Int>
+      ) -> PassCounts
+  ) throws -> [PassCounts] {
     let (sweep, partials, k) = (self.sweep, self.partials, self.k)
     let size = k * sweep.matrix.columns + k
-    let results = RowStorage<SIMD2<Int>>(rows: sweep.shards.count, repeating: .zero)
+    let results = RowStorage<PassCounts>(rows: sweep.shards.count, repeating: PassCounts())
     try sweep.workers.forEach(
       sweep.shards.count,
       scratch: {
-        (
-          RowStorage<Int32>(rows: Sweep.blockRows, repeating: 0),
-          sweep.kernel.scratch(columns: sweep.matrix.columns, k: k)
-        )
+        ThreadMemory(
+          labels: RowStorage<Int32>(
+            rows: sweep.passTiles * FeatureMatrix.tileRows, repeating: 0),
+          kernel: sweep.kernel.scratch(columns: sweep.matrix.columns, k: k),
+          bounds: bounds.map(CentroidBounds.Scratch.init))
       },
       { memory, shard in
         let partial = partials.base + shard * size
         partial.update(repeating: 0, count: size)
-        let result = body(partial, memory.0.base, memory.1, sweep.shards[shard])
-        results.base[shard] = SIMD2(result.changed, result.rechecked)
+        results.base[shard] = body(partial, memory, sweep.shards[shard])
       })
-    return results.array.map { ($0.x, $0.y) }
+    return results.array
   }
 
   /// Adds the shards' partial sums, in shard order.
@@ -277,8 +323,10 @@ struct Lloyd {
     var parts: [Conclusion] = []
     let rows = sweep.matrix.rows
     let labels = try [Int32](unsafeUninitializedCapacity: rows) { labels, count in
+      LargeMemory.prefersLargePages(labels)
       nonisolated(unsafe) let labels = labels.baseAddress!
       distances = try [Float](unsafeUninitializedCapacity: rows) { distances, count in
+        LargeMemory.prefersLargePages(distances)
         nonisolated(unsafe) let distances = distances.baseAddress!
         parts = try sweep.workers.map(sweep.shards.count) {
           Conclusion(sweep, k, pack, shard: $0, labels: labels, distances: distances)
@@ -299,7 +347,7 @@ struct Lloyd {
   /// One shard's part of ``conclude(_:)``.
   private struct Conclusion: Sendable {
     var inertia = 0.0
-    var sizes: [Int]
+    var sizes: [Int] = []
     var weights: [Double]
     var rechecked = 0
 
@@ -307,7 +355,7 @@ struct Lloyd {
       _ sweep: Sweep, _ k: Int, _ pack: CentroidPack, shard: Int,
       labels: UnsafeMutablePointer<Int32>, distances: UnsafeMutablePointer<Float>
     ) {
-      sizes = [Int](repeating: 0, count: k)
+      var counts = [Int64](repeating: 0, count: k)
       weights = [Double](repeating: 0, count: k)
       let fresh = RowStorage<Int32>(uninitialized: Sweep.blockRows)
       let squared = RowStorage<Double>(uninitialized: Sweep.blockRows)
@@ -318,17 +366,14 @@ struct Lloyd {
           sweep.matrix, to: pack, tiles: block, labels: fresh.base, scratch: scratch)
         StrictLoops.distances(
           sweep.matrix, pack, tiles: block, labels: fresh.base, out: squared.base)
-        let weight = sweep.weights(from: block.lowerBound)
-        let distances = distances + rows.lowerBound
-        for i in 0..<rows.count {
-          let own = weight?[i] ?? 1
-          inertia += own * squared.base[i]
-          distances[i] = Float(squared.base[i].squareRoot())
-          sizes[Int(fresh.base[i])] += 1
-          weights[Int(fresh.base[i])] += own
-        }
+        inertia += StrictLoops.conclude(
+          rows: rows.count, clusters: k, squared: squared.base, labels: fresh.base,
+          weights: sweep.weights(from: block.lowerBound), distances: distances + rows.lowerBound,
+          sizes: &counts, clusterWeights: &weights)
         (labels + rows.lowerBound).update(from: fresh.base, count: rows.count)
       }
+      sizes = counts.map(Int.init)
+      if sweep.weights == nil { weights = counts.map(Double.init) }
     }
   }
 

@@ -148,7 +148,7 @@ package struct MiniBatchKMeans {
     var sums = [Double](repeating: 0, count: k * d)
     var gained = [Double](repeating: 0, count: k)
     _ = StrictLoops.update(
-      matrix, tiles: 0..<matrix.tileCount, fresh: labels.base, labels: none.base,
+      matrix, clusters: k, tiles: 0..<matrix.tileCount, fresh: labels.base, labels: none.base,
       weights: sweep.weights(from: 0), sums: &sums, clusterWeights: &gained)
     for j in 0..<k where gained[j] > 0 {
       counts[j] += gained[j]

@@ -18,9 +18,8 @@ final class RowStorage<Value: BitwiseCopyable>: @unchecked Sendable {
     self.rows = rows
     let tileRows = FeatureMatrix.tileRows
     capacity = max((rows + tileRows - 1) / tileRows * tileRows, tileRows)
-    base = UnsafeMutableRawPointer.allocate(
-      byteCount: capacity * MemoryLayout<Value>.stride, alignment: 64
-    ).bindMemory(to: Value.self, capacity: capacity)
+    base = LargeMemory.allocate(bytes: capacity * MemoryLayout<Value>.stride)
+      .bindMemory(to: Value.self, capacity: capacity)
   }
 
   deinit { base.deallocate() }

@@ -78,7 +78,7 @@ package final class CentroidPack: @unchecked Sendable {
     precondition(matrix.columns == columns)
     return tranche_problem(
       x: matrix.tiles, tile_norm: matrix.norms, rows: Int64(matrix.rows), d: Int64(columns),
-      k: Int64(k), packed: packed, half: half, group: Int64(group),
+      k: Int64(k), packed: packed, negated: negated, half: half, group: Int64(group),
       wide_groups: Int64(wideGroups), groups: Int64(groups), exact: exact,
       gamma: RoundingBound.gamma(columns), smallest_norm: smallestNorm,
       largest_norm: largestNorm)

@@ -46,7 +46,7 @@ package final class FeatureMatrix: @unchecked Sendable {
   }
 
   private static func aligned(_ count: Int) -> UnsafeMutablePointer<Float> {
-    UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
+    LargeMemory.allocate(bytes: max(count, 1) * 4)
       .bindMemory(to: Float.self, capacity: max(count, 1))
   }
 
@@ -60,7 +60,8 @@ package final class FeatureMatrix: @unchecked Sendable {
     precondition(values.count == rows && range.upperBound <= tileCount && column < columns)
     guard let base = values.baseAddress, !range.isEmpty else { return nil }
     let bad = tranche_fill_double(
-      tiles, Int64(rows), Int64(columns), Int64(column), Int64(range.lowerBound),
+      KernelSet.strictLevel, tiles, Int64(rows), Int64(columns), Int64(column),
+      Int64(range.lowerBound),
       Int64(range.upperBound), base, centers[column], Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad)
   }
@@ -72,20 +73,25 @@ package final class FeatureMatrix: @unchecked Sendable {
     precondition(values.count == rows && range.upperBound <= tileCount && column < columns)
     guard let base = values.baseAddress, !range.isEmpty else { return nil }
     let bad = tranche_fill_float(
-      tiles, Int64(rows), Int64(columns), Int64(column), Int64(range.lowerBound),
+      KernelSet.strictLevel, tiles, Int64(rows), Int64(columns), Int64(column),
+      Int64(range.lowerBound),
       Int64(range.upperBound), base, centers[column], Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad)
   }
 
-  /// All columns of the points of `tiles` from row-major `values` (rows × columns).
+  /// Writes all columns for the points of `tiles` from row-major values (n × d).
   ///
-  /// - Returns: The first bad value's place, row · columns + column; nil when all is well.
-  package func fill(tiles range: Range<Int>, fromRows values: UnsafeBufferPointer<Float>) -> Int? {
+  /// - Returns: The first place, row · columns + column, whose value is not finite or is further than
+  ///   ``largestMagnitude`` from its column's centre; nil when all is well.
+  package func fill(
+    tiles range: Range<Int>, fromRows values: UnsafeBufferPointer<Float>,
+    level: Int32 = KernelSet.strictLevel
+  ) -> Int? {
     precondition(values.count == rows * columns && range.upperBound <= tileCount)
     guard let base = values.baseAddress, !range.isEmpty else { return nil }
     let bad = tranche_fill_rows(
-      tiles, Int64(rows), Int64(columns), Int64(range.lowerBound), Int64(range.upperBound), base,
-      centers, Self.largestMagnitude)
+      level, tiles, Int64(rows), Int64(columns), Int64(range.lowerBound),
+      Int64(range.upperBound), base, centers, Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad)
   }
 
@@ -93,7 +99,8 @@ package final class FeatureMatrix: @unchecked Sendable {
   package func finish(tiles range: Range<Int>) {
     precondition(range.upperBound <= tileCount)
     tranche_tile_norms(
-      tiles, Int64(columns), Int64(range.lowerBound), Int64(range.upperBound), norms)
+      KernelSet.strictLevel, tiles, Int64(columns), Int64(range.lowerBound),
+      Int64(range.upperBound), norms)
   }
 
   /// The stored (centred) value.

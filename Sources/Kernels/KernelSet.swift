@@ -22,6 +22,33 @@ package struct KernelSet: Sendable {
       _ problem: borrowing tranche_problem, _ pack: CentroidPack, _ tiles: Range<Int>,
       _ labels: UnsafeMutablePointer<Int32>, _ scratch: KernelScratch
     ) -> Int
+  /// The same with bounds; nil where the set has none.
+  let bounded: BoundedFunction?
+
+  struct BoundedFunction: @unchecked Sendable {
+    // A C function pointer is immutable code.
+    let call: tranche_bounded_function
+  }
+
+  /// Whether ``CentroidBounds`` can use this set.
+  package var hasBounds: Bool { bounded != nil }
+
+  init(
+    name: String, family: Family, isSupported: Bool, group: Int,
+    bounded: BoundedFunction? = nil,
+    run:
+      @escaping @Sendable (
+        borrowing tranche_problem, CentroidPack, Range<Int>, UnsafeMutablePointer<Int32>,
+        KernelScratch
+      ) -> Int
+  ) {
+    self.name = name
+    self.family = family
+    self.isSupported = isSupported
+    self.group = group
+    self.bounded = bounded
+    self.run = run
+  }
 
   /// The forced set cannot be had.
   package struct Unavailable: Error, CustomStringConvertible {
@@ -62,12 +89,15 @@ package final class KernelScratch {
 extension KernelSet {
   /// Lanes are points, centroids are blocked in registers, minimum and label stay there.
   private static func fused(
-    _ name: String, _ supported: Bool, _ group: Int64, _ function: tranche_assign_function
+    _ name: String, _ supported: Bool, _ group: Int64, _ function: tranche_assign_function,
+    _ bounded: tranche_bounded_function
   ) -> KernelSet {
     // A C function pointer is immutable code.
     nonisolated(unsafe) let function = function
-    return KernelSet(name: name, family: .fused, isSupported: supported, group: Int(group)) {
-      problem, _, tiles, labels, _ in
+    return KernelSet(
+      name: name, family: .fused, isSupported: supported, group: Int(group),
+      bounded: BoundedFunction(call: bounded)
+    ) { problem, _, tiles, labels, _ in
       withUnsafePointer(to: problem) {
         Int(function($0, Int64(tiles.lowerBound), Int64(tiles.upperBound), labels))
       }
@@ -75,11 +105,14 @@ extension KernelSet {
   }
 
   package static let avx512 = fused(
-    "avx512", tranche_supports_avx512() != 0, tranche_group_avx512(), tranche_assign_avx512)
+    "avx512", tranche_supports_avx512() != 0, tranche_group_avx512(), tranche_assign_avx512,
+    tranche_assign_bounded_avx512)
   package static let avx2 = fused(
-    "avx2", tranche_supports_avx2() != 0, tranche_group_avx2(), tranche_assign_avx2)
+    "avx2", tranche_supports_avx2() != 0, tranche_group_avx2(), tranche_assign_avx2,
+    tranche_assign_bounded_avx2)
   package static let generic = fused(
-    "generic", true, tranche_group_generic(), tranche_assign_generic)
+    "generic", true, tranche_group_generic(), tranche_assign_generic,
+    tranche_assign_bounded_generic)
 
   /// What "correct" means: Double distances in the order of the features, ties to the lowest label.
   package static let reference = KernelSet(

@@ -7,11 +7,16 @@
 ///
 ///     |t̂ − t| ≤ γ (½‖c‖² + Σ|xᵢ||cᵢ|) ≤ γ (½‖c‖² + ‖x‖‖c‖),   γ = (d + 3)u / (1 − (d + 3)u).
 ///
-/// Which ‖c‖ may appear? Let ρ ≥ ‖x‖ and m be the least norm of any centroid. The nearest centroid
-/// has ‖x − c‖ ≤ ρ + m, hence ‖c‖ ≤ 2ρ + m. The centroid with the least *computed* score satisfies
-/// (1−γ)½‖c‖² − (1+γ)ρ‖c‖ ≤ (1+γ)(½m² + ρm), hence ‖c‖ ≤ (2ρ + m)(1+γ)/(1−γ). So with
+/// Which ‖c‖ may appear? Let ρ ≥ ‖x‖, m be the least norm of any centroid, and R = 2ρ + m. The nearest
+/// centroid c* has ‖x − c*‖ ≤ ρ + m, hence ‖c*‖ ≤ R. Let ĉ be the centroid of least *computed* score
+/// among any that include c* (all, or those that bounds did not exclude). As t(c*) ≤ ½m² + ρm,
 ///
-///     M = min(max ‖c‖, (2ρ + m)(1 + 4γ))        (1 + 4γ ≥ (1+γ)/(1−γ) for γ ≤ ½)
+///     (1−γ)½‖ĉ‖² − (1+γ)ρ‖ĉ‖ ≤ t̂(ĉ) ≤ t̂(c*) ≤ ½m² + ρm + γ(½R² + ρR) ≤ ½m² + ρm + γR².
+///
+/// The left side, a function f of ‖ĉ‖, has f(R) ≥ ½m² + ρm − γR² and from there on a slope of at least
+/// R(½ − 1.5γ), hence ‖ĉ‖ ≤ R(1 + 4γ/(1 − 3γ)). So with
+///
+///     M = min(max ‖c‖, (2ρ + m)(1 + 8γ))        (8γ ≥ 4γ/(1 − 3γ) for γ ≤ ⅙)
 ///
 /// both candidates for the lowest label err by at most e = γ(½M² + ρM): one far centroid, such as an
 /// outlier alone in its cluster, does not widen the bound of all other points.
@@ -33,7 +38,7 @@ enum RoundingBound {
   /// γ for d features.
   static func gamma(_ d: Int) -> Double {
     let roundings = Double(d + 3) * 0x1p-24
-    precondition(roundings < 0.25, "the bound holds for fewer than 4 million features")
+    precondition(roundings < 0.125, "the bound holds for fewer than 2 million features")
     return roundings / (1 - roundings)
   }
 }

@@ -55,9 +55,9 @@ package enum StrictLoops {
     }
   }
 
-  /// Moves points whose label changed between the clusters' sums; see `tranche_update`.
+  /// Moves points whose label changed between the k clusters' sums; see `tranche_update`.
   package static func update(
-    _ matrix: FeatureMatrix, tiles: Range<Int>, fresh: UnsafePointer<Int32>,
+    _ matrix: FeatureMatrix, clusters k: Int, tiles: Range<Int>, fresh: UnsafePointer<Int32>,
     labels: UnsafeMutablePointer<Int32>, weights: UnsafePointer<Double>?,
     sums: UnsafeMutablePointer<Double>, clusterWeights: UnsafeMutablePointer<Double>,
     level: Int32 = KernelSet.strictLevel
@@ -66,9 +66,39 @@ package enum StrictLoops {
     return withExtendedLifetime(matrix) {
       Int(
         tranche_update(
-          level, matrix.tiles, Int64(matrix.rows), Int64(matrix.columns),
+          level, matrix.tiles, Int64(matrix.rows), Int64(matrix.columns), Int64(k),
           Int64(tiles.lowerBound), Int64(tiles.upperBound), fresh, labels, weights, sums,
           clusterWeights))
+    }
+  }
+
+  /// Euclidean distances, cluster sizes and weights of rows whose squared distances and labels (all
+  /// in 0..<k) are known; sizes and weights are added to. Without `weights`, `clusterWeights` is not
+  /// touched.
+  ///
+  /// - Returns: Σ weight · squared, in 16 lanes of rows.
+  package static func conclude(
+    rows: Int, clusters k: Int, squared: UnsafePointer<Double>, labels: UnsafePointer<Int32>,
+    weights: UnsafePointer<Double>?, distances: UnsafeMutablePointer<Float>,
+    sizes: UnsafeMutablePointer<Int64>, clusterWeights: UnsafeMutablePointer<Double>,
+    level: Int32 = KernelSet.strictLevel
+  ) -> Double {
+    tranche_conclude(
+      level, squared, labels, weights, Int64(rows), Int64(k), distances, sizes, clusterWeights)
+  }
+
+  /// Sums of the columns of row-major values (rows × d), in 16 lanes of rows.
+  package static func columnSums(
+    ofRows values: UnsafeBufferPointer<Float>, columns d: Int,
+    level: Int32 = KernelSet.strictLevel
+  ) -> [Double] {
+    precondition(d >= 1 && values.count % d == 0)
+    guard let base = values.baseAddress else { return [Double](repeating: 0, count: d) }
+    var lanes = [Double](repeating: 0, count: 16 * d)
+    return [Double](unsafeUninitializedCapacity: d) { sums, count in
+      tranche_row_sums(
+        level, base, Int64(values.count / d), Int64(d), &lanes, sums.baseAddress!)
+      count = d
     }
   }
 

@@ -40,6 +40,82 @@ import Testing
     #expect(result.labels == [0, 0, 1, 1])
   }
 
+  /// Plain and bounded runs go through the same centroids: every change and shift, and the end.
+  @Test(arguments: [(4000, 3, 7, 3.0), (3000, 24, 40, 4.0), (2500, 5, 64, 1.0)])
+  func boundsChangeNothing(n: Int, d: Int, k: Int, spread: Double) throws {
+    let matrix = try filled(blobs(n, d: d, clusters: 2 * k, spread: spread))
+    for kernel in KernelSet.supported.filter(\.hasBounds) {
+      var runs: [(KMeansResult, [(Int, UInt64)])] = []
+      for (algorithm, threads) in [(KMeansConfiguration.Algorithm.lloyd, 1), (.bounded, 3)] {
+        var steps: [(Int, UInt64)] = []
+        let result = try KMeans.fit(
+          matrix,
+          configuration: try KMeansConfiguration(
+            clusterCount: k, initialization: .random, maxIterations: 40, tolerance: 0, seed: 3,
+            kernel: kernel.name, algorithm: algorithm),
+          workers: Workers(threads: threads)
+        ) { steps.append(($0.changed, $0.shift.bitPattern)) }
+        runs.append((result, steps))
+      }
+      #expect(sameBytes(runs[0].0, runs[1].0), "\(kernel.name)")
+      let stepsAgree = runs[0].1.elementsEqual(runs[1].1, by: ==)
+      #expect(stepsAgree, "\(kernel.name)")
+      #expect(runs[0].0.skippedShare == 0)
+      #expect(runs[1].0.skippedShare > 0.02 && runs[1].0.skippedShare < 1)
+    }
+  }
+
+  /// Automatic: where k · d is large, once few labels change, while they save scores.
+  @Test func whenBoundsAreUsed() throws {
+    func policy(
+      _ d: Int, _ k: Int, _ algorithm: KMeansConfiguration.Algorithm = .automatic
+    ) throws -> BoundsPolicy {
+      let matrix = try filled(blobs(200, d: d, clusters: 2))
+      let sweep = Sweep(
+        matrix, clusters: k, kernel: .generic, workers: twoThreads, weights: nil)
+      return BoundsPolicy(sweep, clusters: k, algorithm)
+    }
+    #expect(try policy(4, 64).bounds == nil)
+    #expect(try policy(64, 64, .lloyd).bounds == nil)
+    #expect(try policy(1, 1, .bounded).bounds != nil)
+
+    var large = try policy(64, 64)
+    #expect(!large.usesBounds(changed: nil) && !large.usesBounds(changed: 0.2))
+    #expect(large.usesBounds(changed: 0.03))
+    // The first pass scores all, and is no failure.
+    large.learn(scored: 100, of: 100)
+    #expect(large.usesBounds(changed: 0.5))
+    large.learn(scored: 20, of: 100)
+    #expect(large.usesBounds(changed: 0.5))
+    large.learn(scored: 90, of: 100)
+    // Four plain iterations, then another try; eight after the next failure.
+    #expect((0..<4).allSatisfy { _ in !large.usesBounds(changed: 0) })
+    #expect(large.usesBounds(changed: 0))
+    large.learn(scored: 100, of: 100)
+    large.learn(scored: 90, of: 100)
+    #expect((0..<8).allSatisfy { _ in !large.usesBounds(changed: 0) })
+    #expect(large.usesBounds(changed: 0))
+    #expect(large.scored == 400 && large.offered == 500)
+
+    var forced = try policy(1, 3, .bounded)
+    #expect(!forced.usesBounds(changed: nil) && forced.usesBounds(changed: 1))
+    forced.learn(scored: 100, of: 100)
+    forced.learn(scored: 100, of: 100)
+    #expect(forced.usesBounds(changed: 1))
+  }
+
+  @Test func boundsNeedAFusedKernel() throws {
+    let matrix = try filled([[0, 1, 2]])
+    #expect {
+      try KMeans.fit(
+        matrix,
+        configuration: try KMeansConfiguration(
+          clusterCount: 2, kernel: "gemm", algorithm: .bounded))
+    } throws: {
+      "\($0)".contains("'gemm' has no bounds")
+    }
+  }
+
   static let initializations: [KMeansConfiguration.Initialization] = [
     .kMeansPlusPlus, .kMeansParallel, .random,
   ]

@@ -303,6 +303,9 @@ extension FailureCase {
     .fit("no kernel", flags: ["--kernel", "zz"], status: 64, says: ["zz", "reference"]),
     .fit("no scale", flags: ["--scale", "zz"], status: 64, says: ["--scale zz", "robust"]),
     .fit("no algorithm", flags: ["--algorithm", "zz"], status: 64, says: ["zz", "lloyd"]),
+    .fit(
+      "bounds without a fused kernel", flags: ["--algorithm", "bounded", "--kernel", "gemm"],
+      status: 64, says: ["'gemm' has no bounds", "lloyd"]),
     .fit("no start", flags: ["--init", "zz"], status: 64, says: ["--init zz", "random"]),
     FailureCase(
       name: "a range backwards", files: ["table.csv": Data(table.utf8)],

@@ -70,6 +70,24 @@ import Testing
     }
   }
 
+  /// Bounds are a way to the same model, byte for byte.
+  @Test func boundedFitsTheSameModel() throws {
+    let folder = try folder()
+    for algorithm in ["lloyd", "bounded"] {
+      let fit = try Tranche.json(
+        [
+          "fit", "table.csv", "--features", "x,y", "--clusters", "3", "--out", "\(algorithm).json",
+          "--algorithm", algorithm, "--labels", "\(algorithm).csv", "--kernel", "fused",
+        ], in: folder)
+      #expect(fit["algorithm"] as? String == algorithm)
+    }
+    for file in ["json", "csv"] {
+      let lloyd = try Data(contentsOf: folder.url.appendingPathComponent("lloyd.\(file)"))
+      let bounded = try Data(contentsOf: folder.url.appendingPathComponent("bounded.\(file)"))
+      #expect(lloyd == bounded && !lloyd.isEmpty)
+    }
+  }
+
   @Test func resultsGoToStdoutTalkToStderr() throws {
     let folder = try folder()
     let spoken = try Tranche.run(Self.rescore + ["--progress", "always"], in: folder)

@@ -84,38 +84,138 @@ import Testing
     }
   }
 
+  /// Point by point; for few sums, tiles with many changed points in eight lanes of points.
   @Test(arguments: levels, [false, true])
   func update(level: Int32, weighted: Bool) {
     for (n, d) in Self.shapes {
-      let k = 5
-      let (matrix, rows) = points(n, d)
-      let size = matrix.tileCount * FeatureMatrix.tileRows
-      let weights = (0..<size).map { Double($0 % 4) / 3 }
-      let fresh = (0..<size).map { Int32($0 * 7 % k) }
-      var labels = (0..<size).map { Int32($0 % 6) - 1 }
-      let before = labels
-      var sums = [Double](repeating: 0, count: k * d)
-      var clusterWeights = [Double](repeating: 0, count: k)
-      let changed = StrictLoops.update(
-        matrix, tiles: 0..<matrix.tileCount, fresh: fresh, labels: &labels,
-        weights: weighted ? weights : nil, sums: &sums, clusterWeights: &clusterWeights,
-        level: level)
+      for (k, everyOther) in [(5, 1), (3, 1), (5, 3), (5, 9), (1, 1)] {
+        let (matrix, rows) = points(n, d)
+        let size = matrix.tileCount * FeatureMatrix.tileRows
+        let weights = (0..<size).map { Double($0 % 4) / 3 }
+        var labels = (0..<size).map { Int32($0 % (k + 1)) - 1 }
+        let before = labels
+        let fresh = (0..<size).map { $0 % everyOther == 0 ? Int32($0 * 7 % k) : max(labels[$0], 0) }
+        var sums = [Double](repeating: 1, count: k * d)
+        var clusterWeights = [Double](repeating: 2, count: k)
+        let changed = StrictLoops.update(
+          matrix, clusters: k, tiles: 0..<matrix.tileCount, fresh: fresh, labels: &labels,
+          weights: weighted ? weights : nil, sums: &sums, clusterWeights: &clusterWeights,
+          level: level)
 
-      var expected = [Double](repeating: 0, count: k * d)
-      var expectedWeights = [Double](repeating: 0, count: k)
-      for row in 0..<n where fresh[row] != before[row] {
-        let weight = weighted ? weights[row] : 1
-        let (to, from) = (Int(fresh[row]), Int(before[row]))
-        for i in 0..<d {
-          expected[to * d + i] += weight * Double(rows[row][i])
-          if from >= 0 { expected[from * d + i] -= weight * Double(rows[row][i]) }
+        var expected = [Double](repeating: 1, count: k * d)
+        var expectedWeights = [Double](repeating: 2, count: k)
+        var lanes = [Double](repeating: 0, count: k * d * 8)
+        // Up to four features are summed apart from what was there.
+        var apart = [Double](repeating: 0, count: k * d)
+        let isNarrow = d <= 4
+        for tile in 0..<matrix.tileCount {
+          let moved = (tile * 64..<min(tile * 64 + 64, n)).filter { fresh[$0] != before[$0] }
+          let isDense = !weighted && k * d <= 40 && moved.count >= 12
+          for row in moved where isDense {
+            for i in 0..<d {
+              lanes[(Int(fresh[row]) * d + i) * 8 + row % 8] += Double(rows[row][i])
+            }
+          }
+          for row in moved where isDense && before[row] >= 0 {
+            for i in 0..<d {
+              lanes[(Int(before[row]) * d + i) * 8 + row % 8] -= Double(rows[row][i])
+            }
+          }
+          for row in moved {
+            let weight = weighted ? weights[row] : 1
+            let (to, from) = (Int(fresh[row]), Int(before[row]))
+            for i in 0..<d where !isDense {
+              let value = weight * Double(rows[row][i])
+              if isNarrow { apart[to * d + i] += value } else { expected[to * d + i] += value }
+              guard from >= 0 else { continue }
+              if isNarrow { apart[from * d + i] -= value } else { expected[from * d + i] -= value }
+            }
+            if from >= 0 { expectedWeights[from] -= weight }
+            expectedWeights[to] += weight
+          }
         }
-        if from >= 0 { expectedWeights[from] -= weight }
-        expectedWeights[to] += weight
+        for i in expected.indices {
+          expected[i] += lanes[i * 8..<i * 8 + 8].reduce(0, +)
+          expected[i] += apart[i]
+        }
+        #expect(sums == expected && clusterWeights == expectedWeights, "n \(n) d \(d) k \(k)")
+        #expect(Array(labels[..<n]) == Array(fresh[..<n]))
+        #expect(changed == (0..<n).count { fresh[$0] != before[$0] })
       }
-      #expect(sums == expected && clusterWeights == expectedWeights)
-      #expect(Array(labels[..<n]) == Array(fresh[..<n]))
-      #expect(changed == (0..<n).count { fresh[$0] != before[$0] })
+    }
+  }
+
+  @Test(arguments: levels, [false, true])
+  func conclude(level: Int32, weighted: Bool) {
+    for (n, k) in [(1, 1), (15, 2), (16, 8), (100, 9), (333, 40)] {
+      var random = TestRandom(n)
+      let squared = (0..<n).map { _ in Double.random(in: 0...9, using: &random) }
+      let weights = (0..<n).map { Double($0 % 4) / 3 }
+      let labels = (0..<n).map { Int32($0 * 7 % k) }
+      var distances = [Float](repeating: -1, count: n + 1)
+      var sizes = [Int64](repeating: 5, count: k)
+      var clusterWeights = [Double](repeating: 0, count: k)
+      let sum = StrictLoops.conclude(
+        rows: n, clusters: k, squared: squared, labels: labels, weights: weighted ? weights : nil,
+        distances: &distances, sizes: &sizes, clusterWeights: &clusterWeights, level: level)
+
+      var lanes = [Double](repeating: 0, count: 16)
+      var expected = 0.0
+      var expectedWeights = [Double](repeating: 0, count: k)
+      for row in 0..<n {
+        let share = weighted ? squared[row] * weights[row] : squared[row]
+        if row < n / 16 * 16 { lanes[row % 16] += share }
+        if weighted { expectedWeights[Int(labels[row])] += weights[row] }
+      }
+      expected = lanes.reduce(0, +)
+      for row in n / 16 * 16..<n {
+        expected += weighted ? squared[row] * weights[row] : squared[row]
+      }
+      #expect(sum == expected && clusterWeights == expectedWeights)
+      #expect(distances == squared.map { Float($0.squareRoot()) } + [-1])
+      #expect((0..<k).allSatisfy { j in Int(sizes[j]) == 5 + labels.count { $0 == j } })
+    }
+  }
+
+  @Test(arguments: levels)
+  func fillsRowMajorValues(level: Int32) {
+    for (n, d) in Self.shapes {
+      var random = TestRandom(n + d)
+      var values = (0..<n * d).map { _ in Float.random(in: 1e6...2e6, using: &random) }
+      let centers = (0..<d).map { 1.5e6 + Double($0) / 3 }
+      let matrix = FeatureMatrix(rows: n, columns: d, centers: centers)
+      func fill() -> Int? {
+        values.withUnsafeBufferPointer {
+          matrix.fill(tiles: 0..<matrix.tileCount, fromRows: $0, level: level)
+        }
+      }
+      #expect(fill() == nil)
+      for row in 0..<n {
+        #expect(
+          matrix.row(row) == (0..<d).map { Float(Double(values[row * d + $0]) - centers[$0]) })
+      }
+      let padded = matrix.tileCount * 64
+      for lane in n..<padded {
+        let place = lane / 64 * d * 64 + lane % 64
+        #expect((0..<d).allSatisfy { matrix.tiles[place + $0 * 64] == 0 })
+      }
+      let sums = values.withUnsafeBufferPointer {
+        StrictLoops.columnSums(ofRows: $0, columns: d, level: level)
+      }
+      var lanes = [[Double]](repeating: .init(repeating: 0, count: 16), count: d)
+      for row in 0..<n / 16 * 16 {
+        for i in 0..<d { lanes[i][row % 16] += Double(values[row * d + i]) }
+      }
+      for i in 0..<d {
+        let sum = (n / 16 * 16..<n).reduce(lanes[i].reduce(0, +)) {
+          $0 + Double(values[$1 * d + i])
+        }
+        #expect(sums[i] == sum)
+      }
+      values[n * d - 1] = .nan
+      #expect(fill() == n * d - 1)
+      values[n / 2 * d] = .infinity
+      #expect(fill() == n / 2 * d)
     }
   }
 

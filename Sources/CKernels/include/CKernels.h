@@ -3,7 +3,11 @@
 // A tile is TRANCHE_TILE points of d features: feature j of point p of tile t is
 // x[(t * d + j) * TRANCHE_TILE + p]. SIMD lanes are points, so every tile is read front to back.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
+
+// Asks for a cache line that will be read and written soon.
+static inline void tranche_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
 
 #define TRANCHE_TILE 64
 // Most centroids that one pass over a tile's features scores at once.
@@ -17,6 +21,7 @@ typedef struct {
   int64_t d;
   int64_t k;
   const float *packed;  // negated centroids in groups of `group`, then of `group - 1`: [d][group]
+  const float *negated;  // k x d: the same values, centroid by centroid
   const float *half;    // k: half of each centroid's squared norm
   int64_t group;        // 1...TRANCHE_GROUP_LIMIT
   int64_t wide_groups;  // how many groups hold `group` centroids; the rest hold one less
@@ -39,6 +44,32 @@ int64_t tranche_group_generic(void);
 int64_t tranche_group_avx2(void);
 int64_t tranche_group_avx512(void);
 
+// Bounds that let a pass leave out what cannot be nearest (bounded.h).
+#define TRANCHE_BOUND_POINTS 16
+#define TRANCHE_BOUND_GROUP 8
+typedef struct {
+  float *margin;           // per 16 points: one entry per group
+  const float *centroids;  // negated, in groups of 8: [d][8], unused places 0
+  const float *half;       // 8 per group, unused places +inf
+  int64_t groups;
+  const float *drift;        // k: at least how far each centroid moved since the last pass
+  const float *group_drift;  // per group: the largest
+  int32_t is_first;          // there are no margins yet
+} tranche_bounds;
+
+// As tranche_assign_function, with `previous`, the labels of the last pass (of any pass, when it is
+// the first), from tile `first` on. `scratch` is 64-byte aligned room for 17 floats per group. Adds
+// to `scored` how many groups were scored, for 16 points each. k * d must be below 2^31.
+typedef int64_t (*tranche_bounded_function)(
+    const tranche_problem *problem, const tranche_bounds *bounds, int64_t first, int64_t last,
+    const int32_t *previous, int32_t *labels, float *scratch, int64_t *scored);
+int64_t tranche_assign_bounded_generic(const tranche_problem *, const tranche_bounds *, int64_t,
+                                       int64_t, const int32_t *, int32_t *, float *, int64_t *);
+int64_t tranche_assign_bounded_avx2(const tranche_problem *, const tranche_bounds *, int64_t,
+                                    int64_t, const int32_t *, int32_t *, float *, int64_t *);
+int64_t tranche_assign_bounded_avx512(const tranche_problem *, const tranche_bounds *, int64_t,
+                                      int64_t, const int32_t *, int32_t *, float *, int64_t *);
+
 int tranche_supports_avx2(void);
 int tranche_supports_avx512(void);
 
@@ -54,7 +85,7 @@ static inline int64_t tranche_ahead(int64_t d) {
 // The float score gap below which a point of norm at most `rho` is decided in Double: B of
 // Kernels/RoundingBound.swift.
 static inline float tranche_gap_bound(const tranche_problem *p, double rho) {
-  double reach = (1 + 4 * p->gamma) * (2 * rho + p->smallest_norm);
+  double reach = (1 + 8 * p->gamma) * (2 * rho + p->smallest_norm);
   double m = reach < p->largest_norm ? reach : p->largest_norm;
   double wide = rho + m;
   double bound = 2 * p->gamma * (0.5 * m * m + rho * m) +
@@ -93,25 +124,39 @@ void tranche_seed(int level, const float *x, int64_t d, int64_t first, int64_t l
 
 // Adds weight * x of each point whose label changed to the sums (k x d) and weights (k) of its new
 // label, takes it from its old one's (old < 0: from none), and stores the new label in `labels`.
-// `fresh` and `labels` start at tile `first`. Returns how many labels changed.
-int64_t tranche_update(int level, const float *x, int64_t rows, int64_t d, int64_t first,
-                       int64_t last, const int32_t *fresh, int32_t *labels, const double *weights,
-                       double *sums, double *cluster_weights);
+// `fresh` and `labels` start at tile `first`. Returns how many labels changed. Where k * d is small,
+// tiles with many changed points are summed whole: measured, one thread, all points new: 3 x 2 six
+// times as fast, 5 x 3 four times.
+int64_t tranche_update(int level, const float *x, int64_t rows, int64_t d, int64_t k,
+                       int64_t first, int64_t last, const int32_t *fresh, int32_t *labels,
+                       const double *weights, double *sums, double *cluster_weights);
+
+// What a fit reports of `rows` points: distances = sqrt(squared), counts into sizes (k), weights
+// (unless null) into cluster_weights (k). Returns the sum of weight * squared.
+double tranche_conclude(int level, const double *squared, const int32_t *labels,
+                        const double *weights, int64_t rows, int64_t k, float *distances,
+                        int64_t *sizes, double *cluster_weights);
+
+// Asks the system to back memory that is about to be written by large pages.
+void tranche_prefer_large_pages(void *memory, size_t bytes);
 
 // One column of tiles [first, last): float(value - center), padding 0. Returns the first row whose
 // value is not finite or whose difference exceeds `limit` in magnitude, or -1.
-int64_t tranche_fill_double(float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
+int64_t tranche_fill_double(int level, float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
                             int64_t last, const double *values, double center, double limit);
-int64_t tranche_fill_float(float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
+int64_t tranche_fill_float(int level, float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
                            int64_t last, const float *values, double center, double limit);
 
-// All d columns of tiles [first, last) from row-major values, as tranche_fill_float does one.
-// Returns the first bad row * d + column, or -1.
-int64_t tranche_fill_rows(float *x, int64_t rows, int64_t d, int64_t first, int64_t last,
-                          const float *values, const double *centers, double limit);
+// All columns of tiles [first, last) from row-major values. Returns row * d + column of the first
+// value, in that order, that is not finite or whose difference exceeds `limit`, or -1.
+int64_t tranche_fill_rows(int level, float *x, int64_t rows, int64_t d, int64_t first,
+                          int64_t last, const float *values, const double *centers, double limit);
+// Column sums of row-major values, in 16 lanes of rows; `lanes` is room for 16 x d.
+void tranche_row_sums(int level, const float *values, int64_t rows, int64_t d, double *lanes,
+                      double *sums);
 
 // norms[t] >= the largest Euclidean norm of tile t's points.
-void tranche_tile_norms(const float *x, int64_t d, int64_t first, int64_t last, float *norms);
+void tranche_tile_norms(int level, const float *x, int64_t d, int64_t first, int64_t last, float *norms);
 
 // Folds `count` rows of scores (row j: `width` points, the negated products) into the running
 // best, second and label of each point; score = half[j] + scores[j].

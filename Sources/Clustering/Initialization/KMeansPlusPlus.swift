@@ -1,4 +1,3 @@
-import Foundation
 import Kernels
 import Sharding
 
@@ -36,7 +35,7 @@ struct KMeansPlusPlus {
 
   /// The chosen rows' indices.
   func rows(_ k: Int) throws -> [Int] {
-    let trials = 2 + Int(log(Double(k)))
+    let trials = 2 + Int(SignedLogarithm.value(Double(k - 1)))
     precondition(trials <= StrictLoops.trialLimit)
     var draw = 0
     func uniform() -> Double {

@@ -1,4 +1,3 @@
-import Foundation
 import Kernels
 import Sharding
 
@@ -40,9 +39,11 @@ struct RandomRows {
     for row in 0..<sweep.matrix.rows {
       let weight = weights?.storage.base[row] ?? 1
       guard weight > 0 else { continue }
-      // Without weights the uniform number ranks as its logarithm does.
+      // Without weights the uniform number ranks as its logarithm does; −ln(1 − u) = ln(1 + u / (1 − u)).
       let uniform = random.unit(at: row)
-      keys.append((weights == nil ? uniform : -log1p(-uniform) / weight, row))
+      let key =
+        weights == nil ? uniform : SignedLogarithm.value(uniform / (1 - uniform)) / weight
+      keys.append((key, row))
     }
     keys.sort { ($0.key, $0.row) < ($1.key, $1.row) }
     return keys.map(\.row)

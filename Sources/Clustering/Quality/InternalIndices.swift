@@ -85,7 +85,7 @@ package struct InternalIndices: Sendable {
         Sweep.forEachBlock(sweep.shards[shard]) { tiles in
           none.base.update(repeating: -1, count: Sweep.blockRows)
           _ = StrictLoops.update(
-            matrix, tiles: tiles,
+            matrix, clusters: k, tiles: tiles,
             fresh: labels.base + tiles.lowerBound * FeatureMatrix.tileRows, labels: none.base,
             weights: nil, sums: base, clusterWeights: base + size)
         }

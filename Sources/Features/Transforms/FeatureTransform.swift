@@ -1,3 +1,5 @@
+import Kernels
+
 /// One feature's way from its original unit to the space distances are measured in:
 /// missing values filled, winsorised, signed log, centred and scaled, in this order.
 ///

@@ -110,7 +110,7 @@ package struct ConfigurationKey: Sendable {
       "clustering.winsorize", .number, .number(0.001), "share of values moved in at each end"),
     ConfigurationKey("clustering.components", .integer, nil, "principal components kept"),
     ConfigurationKey(
-      "clustering.algorithm", .choice(["auto", "lloyd", "mini-batch"]), .text("auto"),
+      "clustering.algorithm", .choice(["auto", "lloyd", "bounded", "mini-batch"]), .text("auto"),
       "how K-Means iterates"),
     ConfigurationKey("clustering.init", .text, .text("k-means++"), "starting centroids"),
     ConfigurationKey("clustering.n_init", .integer, .integer(1), "starts, the best is kept"),

@@ -146,16 +146,17 @@ struct ClusteringSettings: Sendable {
     _ samples: Samples, weights: [Double]?, configuration: Configuration, workers: Workers,
     _ context: RunContext
   ) throws -> (result: KMeansResult, algorithm: String, warnings: [String]) {
-    guard ["auto", "lloyd", "mini-batch"].contains(algorithm) else {
+    guard ["auto", "lloyd", "bounded", "mini-batch"].contains(algorithm) else {
       throw RunFailure(
-        .usage, "--algorithm \(algorithm) is unknown", hint: "use auto, lloyd or mini-batch")
+        .usage, "--algorithm \(algorithm) is unknown", hint: "use auto, lloyd, bounded or mini-batch")
     }
     let start = try start(samples, configuration, workers)
     do {
       let settings = try KMeansConfiguration(
         clusterCount: clusters, initialization: start, maxIterations: maxIterations,
         tolerance: tolerance, restarts: restarts, seed: seed,
-        kernel: kernel == "auto" ? nil : kernel)
+        kernel: kernel == "auto" ? nil : kernel,
+        algorithm: KMeansConfiguration.Algorithm(rawValue: algorithm) ?? .automatic)
       let limit = maxIterations
       if algorithm == "mini-batch" {
         let result = try MiniBatchKMeans.fit(
@@ -174,7 +175,7 @@ struct ClusteringSettings: Sendable {
             "k-means", done: step.iteration, total: limit, unit: "iterations",
             note: "iteration \(step.iteration), \(step.changed) rows moved"))
       }
-      return (result, "lloyd", [])
+      return (result, result.skippedShare > 0 || algorithm == "bounded" ? "bounded" : "lloyd", [])
     } catch ClusteringError.tooFewRows(_, let largest) where canLower(start, to: largest) {
       return try lowered(to: largest)
     } catch ClusteringError.tooFewDistinctRows(_, let largest) where canLower(start, to: largest) {

@@ -32,7 +32,8 @@ struct Fit: ParsableCommand {
     help: "k-means++, k-means-parallel, random, or a file with k rows in scaled units.")
   var initialization = "k-means++"
 
-  @Option(help: "auto, lloyd or mini-batch.")
+  @Option(
+    help: "auto, lloyd, bounded (skips what cannot be nearest; same labels) or mini-batch.")
   var algorithm = "auto"
 
   @Option(

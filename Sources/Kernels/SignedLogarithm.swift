@@ -37,7 +37,7 @@ package enum SignedLogarithm {
 
   /// The same, lane by lane: the same operations in the same order.
   @inline(__always)
-  static func values(_ x: Lanes) -> Lanes {
+  package static func values(_ x: Lanes) -> Lanes {
     let bits = unsafeBitCast(x, to: Words.self)
     let magnitude = unsafeBitCast(bits & Words(repeating: ~(1 << 63)), to: Lanes.self)
     let u = 1 + magnitude
@@ -69,7 +69,7 @@ package enum SignedLogarithm {
     return x.replacing(with: signed, where: magnitude .< .infinity)
   }
 
-  typealias Lanes = SIMD4<Double>
+  package typealias Lanes = SIMD4<Double>
   private typealias Words = SIMD4<UInt64>
 
   /// Replaces every value by its signed logarithm.
