@@ -161,7 +161,8 @@ import Testing
     let folder = try folder()
     _ = try folder.write(
       "s.toml",
-      "[run]\nseed = 4\nthreads = 1\n[tiers]\nhigh = 0.3\n[offers.segments]\nS01 = \"card\"\n")
+      "[run]\nseed = 4\nthreads = 1\n[tiers]\nhigh = 0.3\nby = \"clv_simple\"\n[offers.segments]\nS01 = \"card\"\n"
+    )
     let environment = ["TRANCHE_TIERS_HIGH": "0.1", "TRANCHE_RUN_THREADS": "2"]
     let shown = try Tranche.run(
       ["config", "show", "--origin", "--config", "s.toml", "--threads", "3"], in: folder,

@@ -144,7 +144,8 @@ import Testing
       let own = try #require(parameters[model] as? [String: Double])
       for (name, value) in expected {
         // Printed to the third or fourth digit behind the point.
-        let digit = isSample ? 1e-3 : 1e-4
+        // Pareto/NBD's of the full base are not quite at the maximum: the likelihood there is lower.
+        let digit = isSample ? 1e-3 : model == "pareto-nbd" ? 1.5e-3 : 1e-4
         #expect(abs((own[name] ?? 0) - value) <= 0.5001 * digit, "\(model) \(name): \(own)")
       }
       if let logLikelihood {

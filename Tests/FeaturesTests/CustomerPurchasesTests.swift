@@ -71,6 +71,28 @@ import Testing
     #expect(purchases.oldestAge == oldest)
   }
 
+  /// So many customers that every partition's table grows, with rows old and new in between.
+  @Test(arguments: [PlainLedger.IDForm.int64, .text])
+  func tablesGrow(form: PlainLedger.IDForm) throws {
+    let random = CounterBasedRandom(seed: 2, purpose: .init("tables grow"))
+    var ledger = PlainLedger()
+    var sums: [String: Int64] = [:]
+    for row in 0..<40_000 {
+      let id = Int64(random.unit(at: 3 * row) * 20_000)
+      let amount = Int64(random.unit(at: 3 * row + 1) * 1e4)
+      let day = Self.asOf - Int32(random.unit(at: 3 * row + 2) * 1_000)
+      ledger.rows.append(PlainLedger.Row(id: id, day: day, amount: amount, channel: nil))
+      sums[form == .text ? PlainLedger.text(id) : String(id), default: 0] += amount
+    }
+    let (ids, purchases) = try Self.fold(
+      ledger, .positive, form: form, sizes: [5_000, 9_000, 1], threads: 2)
+    #expect(ids.count == sums.count)
+    let wrong = ids.enumerated().count { place, id in
+      abs(purchases.amount(place, from: 0) - Double(sums[id] ?? -1) / 100) > 1e-9
+    }
+    #expect(wrong == 0)
+  }
+
   @Test func neitherBatchesNorThreadsChangeABit() throws {
     let ledger = FoldTwinTests.ledger(rows: 3_000, customers: 200, span: 500, seed: 5)
     let one = try Self.fold(ledger, .all, form: .text, sizes: [3_000], threads: 1).purchases

@@ -27,7 +27,7 @@ struct SummaryReading {
     let total = source.rowCount.map { Int($0) }
     let table = try FeatureTable.read(
       source, id: "customer_id", names: ["x", "t_x", "T"] + (hasSpend ? ["m"] : []),
-      format: try configuration.decimalFormat(), workers: workers
+      format: try decimalFormat(), workers: workers
     ) { context.progress(RunProgress("read", done: $0, total: total)) }
     let columns = table.columns
     let (x, last, end) = (columns[0], columns[1], columns[2])
@@ -46,6 +46,12 @@ struct SummaryReading {
       throw RunFailure(
         .badData, error.description, hint: "correct the summary", file: source.files.first)
     }
+  }
+
+  /// Times with three decimals are usual here, amounts with thousands marks are not.
+  private func decimalFormat() throws -> DecimalFormat {
+    configuration.text("ledger.decimal_mark") == nil
+      ? DecimalFormat(decimalMark: .point) : try configuration.decimalFormat()
   }
 
   private func filled(_ spend: Buffer<Double>, where x: Buffer<Double>) throws -> Buffer<Double> {

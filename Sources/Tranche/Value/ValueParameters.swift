@@ -18,16 +18,14 @@ public struct ValueParameters: Sendable, Equatable {
         .noInput, "the parameters cannot be read", hint: "check --parameters", file: path)
     }
     let example = "write {\"bg-nbd\": {\"r\": 0.24, \"alpha\": 4.4, \"a\": 0.8, \"b\": 2.4}}"
-    guard let content = try? JSONSerialization.jsonObject(with: data),
-      let object = content as? [String: Any]
-    else {
+    guard let object = try? JSONDecoder().decode([String: Entry].self, from: data) else {
       throw RunFailure(.badData, "is not a JSON object", hint: example, file: path)
     }
     var parameters = ValueParameters()
     let known = PurchaseModelKind.allCases.map(\.rawValue) + [spendName]
     for (name, value) in object.sorted(by: { $0.key < $1.key }) {
       if name == "time_unit" {
-        guard let unit = value as? String, PurchaseTimeUnit(rawValue: unit) != nil else {
+        guard case .text(let unit) = value, PurchaseTimeUnit(rawValue: unit) != nil else {
           throw RunFailure(
             .badData, "time_unit is neither days nor weeks", hint: "write \"days\" or \"weeks\"",
             file: path)
@@ -50,12 +48,12 @@ public struct ValueParameters: Sendable, Equatable {
   }
 
   private static func numbers(
-    _ value: Any, of model: String, _ path: String
+    _ value: Entry, of model: String, _ path: String
   ) throws -> [String: Double] {
     let required =
       PurchaseModelKind(rawValue: model)?.parameterNames ?? ["p", "q", "gamma"]
     let allowed = required + (model == spendName ? ["observed_mean"] : [])
-    guard let entries = value as? [String: Any] else {
+    guard case .numbers(let entries) = value else {
       throw RunFailure(
         .badData, "\(model) is not an object",
         hint: "give \(required.joined(separator: ", ")) in it", file: path)
@@ -72,14 +70,40 @@ public struct ValueParameters: Sendable, Equatable {
           .badData, "\(model) has no parameter \"\(name)\"",
           hint: "its parameters are \(allowed.joined(separator: ", "))", file: path)
       }
-      // true and false are numbers to Foundation.
-      guard let number = entry as? NSNumber, !(entry is Bool), number.doubleValue.isFinite else {
+      guard let number = entry.value, number.isFinite else {
         throw RunFailure(
           .badData, "\(model).\(name) is not a number", hint: "write it like 4.41", file: path)
       }
-      numbers[name] = number.doubleValue
+      numbers[name] = number
     }
     return numbers
+  }
+
+  /// What may stand under a name.
+  private enum Entry: Decodable {
+    case text(String)
+    case numbers([String: Scalar])
+    case other
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.singleValueContainer()
+      if let text = try? container.decode(String.self) {
+        self = .text(text)
+      } else if let numbers = try? container.decode([String: Scalar].self) {
+        self = .numbers(numbers)
+      } else {
+        self = .other
+      }
+    }
+  }
+
+  /// A number, or something else.
+  private struct Scalar: Decodable {
+    let value: Double?
+
+    init(from decoder: any Decoder) throws {
+      value = try? decoder.singleValueContainer().decode(Double.self)
+    }
   }
 
   func purchases(
