@@ -35,7 +35,8 @@ let package = Package(
     .target(name: "Sharding"),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CKernels"]),
     .target(name: "Columnar", dependencies: ["CArrowBridge", "Sharding"]),
-    .target(name: "Features", dependencies: ["COpenBLAS", "Columnar", "Kernels", "Sharding"]),
+    .target(
+      name: "Features", dependencies: ["CKernels", "COpenBLAS", "Columnar", "Kernels", "Sharding"]),
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),
     .target(
       name: "CustomerValue",

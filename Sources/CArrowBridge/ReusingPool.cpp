@@ -1,5 +1,8 @@
 #include "ReusingPool.hpp"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sys/mman.h>
 
 #include <atomic>
@@ -134,9 +137,21 @@ class ReusingPool final : public arrow::MemoryPool {
   }
 };
 
+/// Decompression contexts and page buffers of some hundred kilobytes come and go with every page of a
+/// file: by default glibc maps and unmaps each one, and the kernel clears its memory every time.
+void keep_middling_blocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  mallopt(M_TRIM_THRESHOLD, 64 << 20);
+#endif
+}
+
 ReusingPool &pool() {
   // Never destroyed: buffers may outlive static destruction.
-  static auto *pool = new ReusingPool;
+  static auto *pool = [] {
+    keep_middling_blocks();
+    return new ReusingPool;
+  }();
   return *pool;
 }
 

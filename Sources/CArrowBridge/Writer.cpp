@@ -58,7 +58,14 @@ class ParquetFormat final : public Format {
     properties.max_row_group_length(INT64_MAX);
     for (const auto &field : schema->fields()) {
       // Measures hardly repeat: a dictionary would be built, found useless and thrown away.
-      if (arrow::is_floating(field->type()->id())) properties.disable_dictionary(field->name());
+      if (arrow::is_floating(field->type()->id()) || !options.dictionaries) {
+        properties.disable_dictionary(field->name());
+      }
+      const bool is_short = field->type()->id() == arrow::Type::INT32 ||
+                            field->type()->id() == arrow::Type::DATE32;
+      if (is_short && !options.dictionaries) {
+        properties.encoding(field->name(), parquet::Encoding::DELTA_BINARY_PACKED);
+      }
     }
     auto arrow_properties = parquet::ArrowWriterProperties::Builder();
     if (options.threads > 1) {

@@ -292,6 +292,11 @@ import Testing
     let found = try fold(openCSV([path]), format, asOf: Self.asOf)
     #expect(found.column("monetary") == [12.5])
 
+    // 3.01 × 0.005 = 0.01505, 2 minor units.
+    format.rates = ["EUR": 1, "USD": 0.005]
+    let small = try fold(openCSV([path]), format, asOf: Self.asOf)
+    #expect(small.column("monetary") == [11.02])
+
     format.rates = ["EUR": 1e18, "USD": 1]
     let tooBig = #expect(throws: InputError.self) {
       try fold(openCSV([path]), format, asOf: Self.asOf)
@@ -364,5 +369,25 @@ import Testing
     format.decimalFormat = DecimalFormat(decimalMark: .comma)
     let found = try fold(openCSV([path]), format, asOf: Self.asOf)
     #expect(found.column("monetary") == [Double(cents) / 100])
+  }
+}
+
+@Suite struct CurrencyRateTests {
+  /// Rates are the decimals that were written; halves go to the even minor unit.
+  @Test(
+    arguments: [
+      (100, 0.025, 2), (300, 0.025, 8), (500, 0.025, 12), (-100, 0.025, -2), (-300, 0.025, -8),
+      (1, 0.5, 0), (3, 0.5, 2), (1, 1e-7, 0), (12_345_678_901, 34.5678, 426_762_959_114),
+      (Int64.max, 1, Int64.max), (Int64.min, 1, Int64.min), (2, 1e18, 2_000_000_000_000_000_000),
+    ] as [(Int64, Double, Int64)])
+  func productsAreExact(amount: Int64, rate: Double, expected: Int64) throws {
+    let rate = try #require(CurrencyRate(rate))
+    #expect(amount.converted(rate) == expected)
+  }
+
+  @Test func whatDoesNotFitIsRefused() throws {
+    let two = try #require(CurrencyRate(2))
+    #expect(Int64.max.converted(two) == nil)
+    #expect(CurrencyRate(1e19) == nil && CurrencyRate(1e-19) == nil)
   }
 }

@@ -203,6 +203,8 @@ typedef struct ArrowBridgeWriterOptions {
   bool header;
   /// fsync before the file is closed.
   bool synchronize;
+  /// Parquet: look for repeated values; else 32-bit integers are written as differences.
+  bool dictionaries;
 } ArrowBridgeWriterOptions;
 
 typedef struct ArrowBridgeWriter ArrowBridgeWriter;

@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Asks for a cache line that will be read and written soon.
+static inline void tranche_prefetch(const void *address) { __builtin_prefetch(address, 1, 3); }
+
 #define TRANCHE_TILE 64
 // Most centroids that one pass over a tile's features scores at once.
 #define TRANCHE_GROUP_LIMIT 6

@@ -15,7 +15,7 @@ extension ColumnType {
 
 extension Column {
   /// All values missing.
-  static func missing(_ type: ColumnType, count: Int) -> Column {
+  package static func missing(_ type: ColumnType, count: Int) -> Column {
     let validity = Validity(present: Array(repeating: false, count: count))
     func zeros<Element: FixedWidthInteger & BitwiseCopyable>() -> Buffer<Element> {
       Buffer(count: count) { $0.initialize(repeating: 0) }

@@ -125,5 +125,21 @@ package struct Validity: Sendable {
     return bytes[bit >> 3] & (1 << UInt8(bit & 7)) != 0
   }
 
-  package var missingCount: Int { (0..<count).reduce(0) { $0 + (self[$1] ? 0 : 1) } }
+  package var missingCount: Int {
+    var present = 0
+    var row = 0
+    while row < count, (offset + row) & 7 != 0 {
+      present += self[row] ? 1 : 0
+      row += 1
+    }
+    while row + 8 <= count {
+      present += bytes[(offset + row) >> 3].nonzeroBitCount
+      row += 8
+    }
+    while row < count {
+      present += self[row] ? 1 : 0
+      row += 1
+    }
+    return count - present
+  }
 }

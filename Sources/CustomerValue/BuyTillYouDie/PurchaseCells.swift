@@ -18,7 +18,7 @@ package struct PurchaseCells: Sendable {
 
   /// Distinct x, ascending, with their customers: what the Γ functions of a likelihood depend on.
   package let distinctRepeats: [(repeats: Int32, weight: Double)]
-  /// Distinct (x, T), ascending by x, then T: what expected transactions depend on, apart from
+  /// Distinct (x, T), ascending by x, then T (unless scattered): what expected transactions depend on, apart from
   /// P(alive).
   package let exposures: [(repeats: Int32, age: Double)]
   /// Exposure of each cell.
@@ -31,14 +31,19 @@ package struct PurchaseCells: Sendable {
     return customers == 0 ? 0 : sum / Double(customers)
   }
 
+  /// Every customer is a cell and an exposure of their own, in the order of the rows.
+  package let isScattered: Bool
+
   static let rowsPerShard = 1 << 18
+  /// After so many shards it is known whether customers are alike.
+  private static let probedShards = 5
 
   package init(_ summary: PurchaseSummary, workers: Workers) throws {
     let rows = summary.count
     let shards = Shards(rows: rows, rowsPerShard: Self.rowsPerShard)
     let (buffer, storage) = Buffer<UInt32>.uninitialized(count: rows)
     nonisolated(unsafe) let cellOfRow = storage
-    let parts = try workers.map(shards.count) { shard in
+    @Sendable func index(_ shard: Int) -> CellIndex {
       let index = CellIndex(expected: 1 << 12)
       withExtendedLifetime(summary) {
         let (x, recency, age) = (summary.repeats.base, summary.recency.base, summary.age.base)
@@ -49,11 +54,44 @@ package struct PurchaseCells: Sendable {
       }
       return index
     }
-    let all = CellIndex(expected: parts.reduce(1 << 12) { max($0, $1.count) })
-    let maps = parts.map { part in
+    let probed = min(Self.probedShards, shards.count)
+    let first = try workers.map(probed, index)
+    let all = CellIndex(expected: first.reduce(1 << 12) { max($0, $1.count) })
+    func merge(_ part: CellIndex) -> [UInt32] {
       part.map { all.insert($0.repeats, $0.recency, $0.age, weight: $0.weight) }
     }
+    var maps: [[UInt32]] = []
+    for part in first {
+      let known = all.count
+      maps.append(merge(part))
+      if maps.count == Self.probedShards, all.count - known > part.count / 4 * 3,
+        part.count > shards[maps.count - 1].count / 2
+      {
+        // Hardly two customers are alike: counting cells would cost more than it saves.
+        try workers.forEach(shards.count) { shard in
+          for row in shards[shard] { cellOfRow[row] = UInt32(row) }
+        }
+        isScattered = true
+        timeUnit = summary.timeUnit
+        customers = summary.count
+        self.cellOfRow = buffer
+        repeats = Array(summary.repeats.values)
+        recency = Array(summary.recency.values)
+        age = Array(summary.age.values)
+        weight = [Double](repeating: 1, count: summary.count)
+        let distinct = CellIndex(expected: 64)
+        for x in summary.repeats.values { _ = distinct.insert(x, 0, 0, weight: 1) }
+        distinctRepeats = distinct.map { ($0.repeats, $0.weight) }.sorted { $0.0 < $1.0 }
+        exposures = zip(repeats, age).map { ($0, $1) }
+        exposureOfCell = (0..<summary.count).map { UInt32($0) }
+        return
+      }
+    }
+    for part in try workers.map(shards.count - probed, { index($0 + probed) }) {
+      maps.append(merge(part))
+    }
     if maps.count > 1 {
+      let maps = maps
       try workers.forEach(shards.count) { shard in
         maps[shard].withUnsafeBufferPointer { map in
           for row in shards[shard] { cellOfRow[row] = map[Int(cellOfRow[row])] }
@@ -71,6 +109,7 @@ package struct PurchaseCells: Sendable {
     var rank = [UInt32](repeating: 0, count: order.count)
     for (place, exposure) in order.enumerated() { rank[exposure] = UInt32(place) }
 
+    isScattered = false
     timeUnit = summary.timeUnit
     customers = rows
     self.cellOfRow = buffer
@@ -88,6 +127,7 @@ package struct PurchaseCells: Sendable {
 
   private init(_ whole: PurchaseCells, stride step: Int) {
     let kept = Array(stride(from: 0, to: whole.count, by: step))
+    isScattered = false
     timeUnit = whole.timeUnit
     repeats = kept.map { whole.repeats[$0] }
     recency = kept.map { whole.recency[$0] }

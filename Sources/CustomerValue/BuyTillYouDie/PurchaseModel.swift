@@ -8,6 +8,9 @@ package protocol PurchaseModel: Codable, Sendable {
   /// The log-likelihood of a base at these parameters.
   func logLikelihood(_ cells: PurchaseCells, workers: Workers) throws -> Double
 
+  /// What times are measured by: E[X(t) | alive] is smooth in ln(this + T).
+  var timeScale: Double { get }
+
   /// P(not dropped out by T | x, t_x, T).
   func probabilityAlive(repeats: Double, recency: Double, age: Double) -> Double
 
@@ -19,6 +22,8 @@ package protocol PurchaseModel: Codable, Sendable {
 }
 
 extension BetaGeometric: PurchaseModel {
+  package var timeScale: Double { alpha }
+
   package func expectedIfAlive(
     repeats: Double, age: Double, horizons: [Double], scratch: inout SurvivingPurchases?,
     into result: inout [Double]
@@ -35,6 +40,8 @@ extension BetaGeometric: PurchaseModel {
 }
 
 extension ParetoNBD: PurchaseModel {
+  package var timeScale: Double { min(alpha, beta) }
+
   package func expectedIfAlive(
     repeats: Double, age: Double, horizons: [Double], scratch: inout SurvivingPurchases?,
     into result: inout [Double]
@@ -192,21 +199,16 @@ extension PurchaseModel {
     _ cells: PurchaseCells, horizon: ValueHorizon, workers: Workers
   ) throws -> [SIMD2<Double>] {
     let (ends, factors) = horizon.months(timeUnit)
+    if cells.isScattered {
+      let curves = try ExposureCurves(self, cells, ends: ends, factors: factors, workers: workers)
+      return try curves.futures(cells, workers: workers)
+    }
     let shards = Shards(rows: cells.exposures.count, rowsPerShard: 256)
     return try workers.map(shards.count) { shard in
-      var scratch: SurvivingPurchases?
-      var expected = [Double](repeating: 0, count: ends.count)
+      var evaluation = FutureEvaluation(self, ends: ends, factors: factors)
       return shards[shard].map { exposure in
         let (repeats, age) = cells.exposures[exposure]
-        expectedIfAlive(
-          repeats: Double(repeats), age: age, horizons: ends, scratch: &scratch, into: &expected)
-        var before = 0.0
-        var discounted = 0.0
-        for (transactions, factor) in zip(expected, factors) {
-          discounted += max(transactions - before, 0) * factor
-          before = transactions
-        }
-        return SIMD2(before, discounted)
+        return evaluation.future(repeats: Double(repeats), age: age)
       }
     }.flatMap { $0 }
   }

@@ -234,7 +234,7 @@ struct HoldoutSplit: Sendable {
       return purchases.dayCount(row, from: length - innerLength, to: length) == 0 ? 1 : 0
     }
     let risk = try churn.predictions(
-      ChurnModel.input(purchases, outer, window: window).matrix(workers), workers: workers)
+      ChurnModel.input(purchases, outer, window: window).dayMatrix(workers), workers: workers)
     return ProbabilityCalibration(probabilities: risk, happened: gone)
   }
 }
@@ -275,7 +275,7 @@ enum ChurnModel {
     window: Int, workers: Workers
   ) throws -> GeneralizedLinearModel {
     try GeneralizedLinearModel(
-      .binomial, input(purchases, snapshot, window: window).matrix(workers),
+      .binomial, input(purchases, snapshot, window: window).dayMatrix(workers),
       target: Buffer(days.values.map { $0 == 0 ? 1 : 0 }), workers: workers)
   }
 }

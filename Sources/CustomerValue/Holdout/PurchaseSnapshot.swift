@@ -89,7 +89,10 @@ package struct PurchaseSnapshot: Sendable {
   }
 }
 
-/// Features of purchases for regressions: logarithms, so that Poisson's are powers.
+/// Features of purchases for regressions: logarithms of rates, so that Poisson's are powers.
+///
+/// Those of days stand first, those of amounts behind: a regression of days knows no amounts, whose
+/// level drifts with prices and wages while a salary's day stays.
 package struct PurchaseFeatures: Sendable, Codable, Equatable {
   /// Days of the shortest window; others are 3 and 12 times as long.
   package let window: Int
@@ -101,20 +104,28 @@ package struct PurchaseFeatures: Sendable, Codable, Equatable {
     self.hasRates = hasRates
   }
 
-  package var count: Int { hasRates ? 18 : 14 }
-
-  package var names: [String] {
+  package var dayNames: [String] {
     let (short, mid, long) = (window, 3 * window, 12 * window)
     return [
       "tenure_days", "recency_days", "active_days", "active_days_\(short)d",
       "active_days_\(mid)d", "active_days_\(long)d", "rate", "mean_gap_days", "gap_regularity",
-      "recency_to_gap", "average_amount", "amount_\(short)d", "amount_\(mid)d", "amount_\(long)d",
-    ] + (hasRates ? ["days_rate_\(short)d", "days_rate_\(mid)d", "days_rate", "amount_rate"] : [])
+      "recency_to_gap",
+    ] + (hasRates ? ["days_rate_\(short)d", "days_rate_\(mid)d", "days_rate"] : [])
   }
 
-  /// Writes one customer's features, as of `age` days before as-of.
+  package var amountNames: [String] {
+    let (short, mid, long) = (window, 3 * window, 12 * window)
+    return ["average_amount", "amount_\(short)d", "amount_\(mid)d", "amount_\(long)d"]
+      + (hasRates ? ["amount_rate"] : [])
+  }
+
+  var dayCount: Int { hasRates ? 13 : 10 }
+  var amountCount: Int { hasRates ? 5 : 4 }
+
+  /// Writes one customer's features, as of `age` days before as-of, in two runs.
   func write(
-    _ purchases: CustomerPurchases, _ row: Int, age: Int, to target: UnsafeMutablePointer<Double>
+    _ purchases: CustomerPurchases, _ row: Int, age: Int, to target: UnsafeMutablePointer<Double>,
+    amounts money: UnsafeMutablePointer<Double>
   ) {
     func log1p(_ value: Double) -> Double { SpecialFunctions.log1p(max(value, 0)) }
     let first = Int(purchases.firstAges.base[row])
@@ -139,27 +150,33 @@ package struct PurchaseFeatures: Sendable, Codable, Equatable {
     func amounts(_ length: Int) -> Double {
       purchases.amount(row, from: age, to: age + length)
     }
+    // All are rates or bounded: a split three months earlier knows three months less, and what it
+    // teaches must hold later. A window at least is taken as known: a first day is no rate of one a
+    // day.
+    let known = max(tenure + 1, Double(window))
+    func monthly(_ sum: Double, _ length: Int) -> Double {
+      sum * Double(window) / min(Double(length), known)
+    }
     let (short, mid) = (daysWithin(window), daysWithin(3 * window))
-    // As if a window had been bought in at the rate of one day more: new customers have one day.
-    let rate = days / (tenure + Double(window))
-    target[0] = log1p(tenure)
+    let rate = days / known
+    target[0] = Double(window) / known
     target[1] = log1p(recency)
-    target[2] = log1p(days)
+    target[2] = 1 / (days + 1)
     target[3] = log1p(short)
-    target[4] = log1p(mid)
-    target[5] = log1p(daysWithin(12 * window))
+    target[4] = log1p(monthly(mid, 3 * window))
+    target[5] = log1p(monthly(daysWithin(12 * window), 12 * window))
     target[6] = SpecialFunctions.log(rate)
     target[7] = log1p(gap)
     target[8] = spread
     target[9] = log1p(recency / gap)
-    target[10] = log1p(amount / max(days, 1))
-    target[11] = log1p(amounts(window))
-    target[12] = log1p(amounts(3 * window))
-    target[13] = log1p(amounts(12 * window))
+    money[0] = log1p(amount / max(days, 1))
+    money[1] = log1p(amounts(window))
+    money[2] = log1p(monthly(amounts(3 * window), 3 * window))
+    money[3] = log1p(monthly(amounts(12 * window), 12 * window))
     guard hasRates else { return }
-    target[14] = short / Double(window)
-    target[15] = mid / Double(3 * window)
-    target[16] = rate
-    target[17] = amount / (tenure + Double(window))
+    target[10] = short
+    target[11] = monthly(mid, 3 * window)
+    target[12] = rate
+    money[4] = amount / known
   }
 }

@@ -14,7 +14,8 @@ package enum ValueCandidate: String, Codable, Sendable, CaseIterable {
   /// Logistic regression of buying at all times Poisson regression of how often, given any.
   case hurdle
   case ridge
-  /// Mean of ridge, hurdle and the recency-weighted rate, whose errors differ.
+  /// Mean of Pareto/NBD, which draws a rate towards the base's, of ridge and of the plain rate: their
+  /// errors are different ones.
   case blend
   /// Purchase days weighted by e^(−age / holdout), as a rate.
   case recencyWeightedRate = "recency-weighted-rate"
@@ -29,7 +30,7 @@ package enum ValueCandidate: String, Codable, Sendable, CaseIterable {
   package var parts: [ValueCandidate] {
     switch self {
     case .purchaseModelMean: [.mbgNBD, .paretoNBD]
-    case .blend: [.ridge, .hurdle, .recencyWeightedRate]
+    case .blend: [.paretoNBD, .ridge, .rate]
     default: [self]
     }
   }
@@ -38,7 +39,10 @@ package enum ValueCandidate: String, Codable, Sendable, CaseIterable {
   var purchaseModel: PurchaseModelKind? { PurchaseModelKind(rawValue: rawValue) }
 
   /// The purchase models that it is or is the mean of; empty for anything else.
-  package var purchaseModels: [PurchaseModelKind] { parts.compactMap(\.purchaseModel) }
+  package var purchaseModels: [PurchaseModelKind] {
+    let kinds = parts.compactMap(\.purchaseModel)
+    return kinds.count == parts.count ? kinds : []
+  }
 
   /// Learned from an earlier split's outcome.
   package var isRegression: Bool {

@@ -104,20 +104,21 @@ package struct ValueRegression: Sendable, Codable, Equatable {
     _ candidate: ValueCandidate, _ input: RegressionInput, days: Buffer<Double>,
     amounts: Buffer<Double>, workers: Workers
   ) throws {
-    let samples = try input.matrix(workers)
+    let samples = try input.dayMatrix(workers)
+    let amountSamples = try input.matrix(workers)
     if candidate == .hurdle {
       let bought = Buffer<Double>(days.values.map { $0 > 0 ? 1 : 0 })
       buying = try GeneralizedLinearModel(.binomial, samples, target: bought, workers: workers)
       self.days = try GeneralizedLinearModel(
         .poisson, samples, target: days, weights: bought, workers: workers)
       self.amounts = try GeneralizedLinearModel(
-        .poisson, samples, target: amounts, weights: bought, workers: workers)
+        .poisson, amountSamples, target: amounts, weights: bought, workers: workers)
     } else {
       let family: GeneralizedLinearModel.Family = candidate == .ridge ? .gaussian : .poisson
       buying = nil
       self.days = try GeneralizedLinearModel(family, samples, target: days, workers: workers)
       self.amounts = try GeneralizedLinearModel(
-        family, samples, target: amounts, workers: workers)
+        family, amountSamples, target: amounts, workers: workers)
     }
   }
 
@@ -151,10 +152,11 @@ package struct ValueRegression: Sendable, Codable, Equatable {
 }
 
 /// What a regression sees of a snapshot's customers; one row is built at a time, as a whole base's
-/// would not fit in memory.
+/// would not fit in memory. First what days are forecast by, then what amounts need beside it.
 struct RegressionInput: Sendable {
   let features: PurchaseFeatures?
-  let columns: [(name: String, values: [Double])]
+  let dayColumns: [(name: String, values: [Double])]
+  let amountColumns: [(name: String, values: [Double])]
   let purchases: CustomerPurchases
   let snapshot: PurchaseSnapshot
 
@@ -166,39 +168,57 @@ struct RegressionInput: Sendable {
       candidate == .recalibrated
       ? nil : PurchaseFeatures(window: window, hasRates: candidate == .ridge)
     if let models, candidate.regressesOnModels {
-      columns = models.columns(withAlive: candidate == .hybrid) + [models.columnOfSpend()]
+      dayColumns = models.columns(withAlive: candidate == .hybrid)
+      amountColumns = [models.columnOfSpend()]
     } else {
-      columns = []
+      dayColumns = []
+      amountColumns = []
     }
     self.purchases = purchases
     self.snapshot = snapshot
   }
 
   var rows: Int { snapshot.count }
-  var names: [String] { (features?.names ?? []) + columns.map(\.name) }
+  var dayNames: [String] { (features?.dayNames ?? []) + dayColumns.map(\.name) }
+  var names: [String] { dayNames + amountColumns.map(\.name) + (features?.amountNames ?? []) }
   var width: Int { max(names.count, 1) }
 
+  /// Of a row: `names` in order.
   @inline(__always)
   func write(_ place: Int, to row: UnsafeMutablePointer<Double>) {
-    var column = 0
-    if let features {
-      features.write(
-        purchases, Int(snapshot.rows.base[place]), age: snapshot.age, to: row)
-      column = features.count
-    }
-    for extra in columns {
+    var column = features?.dayCount ?? 0
+    for extra in dayColumns {
       row[column] = extra.values[place]
       column += 1
     }
+    for extra in amountColumns {
+      row[column] = extra.values[place]
+      column += 1
+    }
+    features?.write(
+      purchases, Int(snapshot.rows.base[place]), age: snapshot.age, to: row,
+      amounts: row + column)
   }
 
-  func matrix(_ workers: Workers) throws -> DesignMatrix {
-    let names = self.names
+  func matrix(_ workers: Workers) throws -> DesignMatrix { try matrix(names, workers) }
+
+  /// Without what only amounts need.
+  func dayMatrix(_ workers: Workers) throws -> DesignMatrix { try matrix(dayNames, workers) }
+
+  /// - Parameter names: The first ones.
+  private func matrix(_ names: [String], _ workers: Workers) throws -> DesignMatrix {
     let shards = Shards(rows: rows, rowsPerShard: 1 << 12)
-    let values = try Buffer<Double>(count: rows * names.count) { target in
+    let (width, kept) = (self.width, names.count)
+    let values = try Buffer<Double>(count: rows * kept) { target in
       nonisolated(unsafe) let target = target.baseAddress!
       try workers.forEach(shards.count) { shard in
-        for place in shards[shard] { write(place, to: target + place * names.count) }
+        var row = [Double](repeating: 0, count: width)
+        row.withUnsafeMutableBufferPointer { row in
+          for place in shards[shard] {
+            write(place, to: row.baseAddress!)
+            (target + place * kept).update(from: row.baseAddress!, count: kept)
+          }
+        }
       }
     }
     return DesignMatrix(names: names, rows: rows, values: values)

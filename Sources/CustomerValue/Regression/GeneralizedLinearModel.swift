@@ -21,7 +21,7 @@ package struct DesignMatrix: Sendable {
 ///
 /// Fitted by the normal equations, which Poisson and logistic iterate (Newton, that is iteratively
 /// reweighted least squares): each step is one `dsyrk` a shard over samples weighted by √w. A small
-/// ridge, 10⁻⁴ a row, keeps collinear features and separated classes finite.
+/// ridge, a hundredth of a row's weight, keeps collinear features and separated classes finite.
 ///
 /// Source: McCullagh & Nelder, Generalized Linear Models, 2nd ed., 2.5.
 package struct GeneralizedLinearModel: Sendable, Codable, Equatable {
@@ -59,7 +59,7 @@ package struct GeneralizedLinearModel: Sendable, Codable, Equatable {
     let fit = Newton(
       family: family, samples: samples, target: target, weights: weights,
       centers: moments.centers, scales: moments.scales,
-      penalty: 1e-4 * moments.weight + 1e-9, workers: workers)
+      penalty: 1e-2 * moments.weight + 1e-9, workers: workers)
     var beta = [Double](repeating: 0, count: d + 1)
     beta[d] = family.link(moments.meanTarget)
     var now = try fit.step(at: beta)

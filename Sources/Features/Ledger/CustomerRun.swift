@@ -1,3 +1,5 @@
+import CKernels
+
 /// The states of some customers in id order, read as features column by column: so few that their
 /// states stay in a core's cache from one feature to the next.
 struct CustomerRun<Amount: LedgerAmount> {
@@ -33,6 +35,8 @@ struct CustomerRun<Amount: LedgerAmount> {
     for (slot, row) in rows.enumerated() {
       let (partition, state) = place(row)
       states[slot] = partitions[partition].states + state * layout.stride
+      tranche_prefetch(states[slot])
+      tranche_prefetch(states[slot] + 64)
     }
     guard needsDays else { return }
     for (slot, row) in rows.enumerated() {

@@ -6,11 +6,18 @@ package protocol LedgerAmount: BitwiseCopyable, Sendable {
   var size: Self { get }
   /// Adds, and reports whether the exact sum no longer fits.
   mutating func addReportingOverflow(_ other: Self) -> Bool
+  /// Takes away what was added before.
+  mutating func subtractReportingOverflow(_ other: Self) -> Bool
+  /// Whether a sum can be taken apart again to the last bit, as a state that goes on needs.
+  static var isExact: Bool { get }
+  /// For exact amounts only.
+  init(minorUnits: Int64)
+  var minorUnits: Int64 { get }
   /// In the ledger's unit: `self / 10^scale` for minor units.
   func value(scale: Int) -> Double
-  /// In another currency; minor units are rounded to whole ones, ties to even, so that sums stay
-  /// exact sums of what was converted. Nil where the result does not fit.
-  func converted(rate: Double) -> Self?
+  /// In another currency: the exact product of decimals, rounded to whole minor units, ties to even,
+  /// so that sums stay exact sums of what was converted. Nil where the result does not fit.
+  func converted(_ rate: CurrencyRate) -> Self?
 }
 
 extension Int64: LedgerAmount {
@@ -25,11 +32,29 @@ extension Int64: LedgerAmount {
     return overflow
   }
 
+  @inline(__always)
+  package mutating func subtractReportingOverflow(_ other: Int64) -> Bool {
+    let (difference, overflow) = subtractingReportingOverflow(other)
+    self = difference
+    return overflow
+  }
+
+  package static var isExact: Bool { true }
+  @inline(__always) package init(minorUnits: Int64) { self = minorUnits }
+  @inline(__always) package var minorUnits: Int64 { self }
+
   /// One correctly rounded division: the Double nearest to the exact decimal while |self| < 2^53.
   package func value(scale: Int) -> Double { Double(self) / MinorUnits.powersOfTen[scale] }
 
-  package func converted(rate: Double) -> Int64? {
-    Int64(exactly: (Double(self) * rate).rounded(.toNearestOrEven))
+  package func converted(_ rate: CurrencyRate) -> Int64? {
+    let product = Int128(self) * Int128(rate.mantissa)
+    let divisor = Int128(rate.divisor)
+    var (quotient, rest) = product.quotientAndRemainder(dividingBy: divisor)
+    let twice = 2 * rest.magnitude
+    if twice > divisor || (twice == divisor && quotient & 1 == 1) {
+      quotient += product < 0 ? -1 : 1
+    }
+    return Int64(exactly: quotient)
   }
 }
 
@@ -43,10 +68,18 @@ extension Double: LedgerAmount {
     return false
   }
 
+  package mutating func subtractReportingOverflow(_ other: Double) -> Bool {
+    preconditionFailure("sums of floating-point amounts are never taken apart")
+  }
+
+  package static var isExact: Bool { false }
+  package init(minorUnits: Int64) { preconditionFailure("floating-point amounts have no units") }
+  package var minorUnits: Int64 { preconditionFailure("floating-point amounts have no units") }
+
   package func value(scale: Int) -> Double { self }
 
-  package func converted(rate: Double) -> Double? {
-    let product = self * rate
+  package func converted(_ rate: CurrencyRate) -> Double? {
+    let product = self * rate.value
     return product.isFinite ? product : nil
   }
 }
@@ -55,5 +88,35 @@ enum MinorUnits {
   /// 10^0…10^18, exact in Double.
   static let powersOfTen: [Double] = (0...18).map { exponent in
     (0..<exponent).reduce(1.0) { power, _ in power * 10 }
+  }
+}
+
+/// A factor between two currencies as the decimal number that was written: 0.025 is 25 / 1000, not
+/// the binary fraction next to it.
+package struct CurrencyRate: Sendable, Equatable {
+  let value: Double
+  let mantissa: Int64
+  /// A power of ten.
+  let divisor: Int64
+
+  /// - Parameter value: Positive and finite. Its shortest decimal form is what was written, up to 15
+  ///   digits.
+  /// - Returns: Nil beyond 18 digits before or after the mark.
+  package init?(_ value: Double) {
+    let parts = value.description.split(separator: "e")
+    let number = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+    var digits = String(number[0])
+    var exponent = parts.count > 1 ? Int(parts[1]) ?? 0 : 0
+    if number.count > 1, number[1] != "0" {
+      digits += number[1]
+      exponent -= number[1].count
+    }
+    guard let mantissa = Int64(digits), (-18...18).contains(exponent) else { return nil }
+    let power = (0..<abs(exponent)).reduce(Int64(1)) { power, _ in power * 10 }
+    let (scaled, overflow) = mantissa.multipliedReportingOverflow(by: exponent > 0 ? power : 1)
+    if overflow { return nil }
+    self.value = value
+    self.mantissa = scaled
+    divisor = exponent < 0 ? power : 1
   }
 }

@@ -27,6 +27,8 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
   let parse: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Amount>
   let channels: ChannelCodes
   let currencies: CurrencyCheck
+  /// Whether rows after as-of are kept for a later one.
+  var keepsPending = false
 
   /// Older rows cannot be of a living customer: a century, in days.
   private static var oldestAge: Int32 { 36_525 }
@@ -39,6 +41,9 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     if block.ids != nil || block.origins != nil { block.batch = batch }
     scratch.reserve(batch.rows)
     block.counts.read = batch.rows + batch.rejected.count
+    for (column, field) in zip(batch.columns, batch.schema.fields) {
+      block.counts.missing[field.name, default: 0] += column.validity?.missingCount ?? 0
+    }
     let verdicts = scratch.verdicts
     verdicts.update(repeating: .keep, count: batch.rows)
     let days = batch.columns[positions.date].days(format.dateFormat)
@@ -61,6 +66,10 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     let values = try convertCurrencies(amounts?.values, batch, scratch)
     try fillChannels(batch, scratch)
     setAside(batch, block, scratch, days: days.failures, amounts: amounts?.failures ?? [])
+    if keepsPending, block.counts.quarantined[.futureDate] ?? 0 > 0 {
+      block.pending = pendingRows(
+        batch, scratch, days: days.values, amounts: amounts?.values as? Buffer<Int64>)
+    }
     scatter(batch, block, scratch, values)
   }
 
@@ -152,7 +161,9 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
       (scratch.verdicts, scratch.hashes, scratch.ages, scratch.channels)
     let shift = UInt64(64 - partitionBits)
     var cursor = [Int](repeating: 0, count: 1 << partitionBits)
-    for row in 0..<rows where verdicts[row] == .keep { cursor[Int(hashes[row] >> shift)] += 1 }
+    cursor.withUnsafeMutableBufferPointer { cursor in
+      for row in 0..<rows where verdicts[row] == .keep { cursor[Int(hashes[row] >> shift)] &+= 1 }
+    }
     block.setStarts(counts: cursor)
     for partition in cursor.indices { cursor[partition] = block.starts[partition] }
 
@@ -171,7 +182,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
           let partition = Int(hashes[row] >> shift)
           let position = cursor[partition]
           cursor[partition] = position + 1
-          let amount = amountValues.map { $0[row] } ?? .zero
+          let amount = amountValues?[row] ?? .zero
           target[position] = LedgerRow(
             key: keys[row], amount: amount, age: ages[row],
             channel: hasChannels ? channels[row] : 0,
@@ -268,9 +279,12 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     days: [ParseFailure], amounts: [ParseFailure]
   ) {
     let verdicts = scratch.verdicts
+    // Mostly every row is kept, which one bit tells.
+    var any: UInt8 = 0
+    for row in 0..<batch.rows { any |= verdicts[row].rawValue }
+    guard any != RowVerdict.keep.rawValue || !batch.rejected.isEmpty else { return }
     var counts = [Int](repeating: 0, count: RowVerdict.count)
     for row in 0..<batch.rows { counts[Int(verdicts[row].rawValue)] += 1 }
-    guard counts[0] < batch.rows || !batch.rejected.isEmpty else { return }
     block.quarantined.start(file: batch.origin.file)
     for row in batch.rejected {
       block.quarantined.append(place: row.line, reason: .wrongFieldCount, text: row.text)
@@ -356,7 +370,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
         hint: "map another column to `currency` or none")
     }
     let (verdicts, codes) = (scratch.verdicts, texts.codes.base)
-    var rates = [Double?](repeating: nil, count: texts.entries.count)
+    var rates = [CurrencyRate?](repeating: nil, count: texts.entries.count)
     for row in 0..<column.count where verdicts[row] == .keep && !column.isMissing(row) {
       let entry = Int(codes[row])
       guard rates[entry] == nil else { continue }
@@ -373,7 +387,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
           target.initializeElement(at: row, to: amount)
           continue
         }
-        let value = amount.converted(rate: rate)
+        let value = amount.converted(rate)
         if value == nil, failure == nil { failure = row }
         target.initializeElement(at: row, to: value ?? .zero)
       }

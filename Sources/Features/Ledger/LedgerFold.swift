@@ -19,12 +19,6 @@ package struct LedgerFold: Sendable {
   /// Also remember purchases, for models of customer value.
   package var purchases: PurchaseWindows?
 
-  /// Pieces decoded in one round: enough for every thread, few enough
-  /// that two rounds of rows stay small.
-  private var piecesPerRound: Int { max(2, workers.threads) }
-  /// Rows decoded and grouped at once, in a core's cache.
-  private static let batchRows = 131_072
-
   package init(format: LedgerFormat, asOf: Int32, features: FeatureSelection, workers: Workers) {
     self.format = format
     self.asOf = asOf
@@ -34,33 +28,104 @@ package struct LedgerFold: Sendable {
 
   /// Reads `source` to its end.
   ///
-  /// - Parameter quarantine: Called with the rows set aside, in file order, as they are met.
-  /// - Returns: One row per customer, in ascending order of the id.
-  /// - Throws: `InputError` for a ledger that cannot be used; `Cancelled`.
+  /// - Parameters:
+  ///   - source: Nil for no new rows, where there is a state to go on from.
+  ///   - state: Where to go on from and where to leave what the next fold goes on from.
+  ///   - quarantine: Called with the rows set aside, in file order, as they are met.
+  /// - Returns: One row per customer, in ascending order of the id: the same for a ledger folded in
+  ///   one go and for one folded file after file with a state in between.
+  /// - Throws: `InputError` for a ledger or a state that cannot be used; `Cancelled`.
   package func features(
-    of source: any Source, progress: (LedgerCounts) -> Void = { _ in },
+    of source: (any Source)?, state: LedgerStateExchange? = nil,
+    progress: (LedgerCounts) -> Void = { _ in },
     quarantine: (QuarantinedRows) throws -> Void
   ) throws -> FoldedLedger {
-    let positions = try locate(in: source)
-    let amountType = positions.amount.map { source.schema.fields[positions.asked[$0]].type }
-    switch amountType {
-    case .float?, .double?:
-      return try fold(source, positions, scale: 0, parse: Self.parseDouble, progress, quarantine)
-    case .decimal(_, let scale)?:
-      let scale = max(scale, format.amountScale ?? 0)
-      return try fold(source, positions, scale: scale, parse: Self.parseMinor, progress, quarantine)
-    case .string?:
-      let scale = format.amountScale ?? 4
-      return try fold(source, positions, scale: scale, parse: Self.parseMinor, progress, quarantine)
-    default:
-      let scale = format.amountScale ?? 0
-      return try fold(source, positions, scale: scale, parse: Self.parseMinor, progress, quarantine)
+    let previous = state?.previous?.index
+    let needs = previous?.settings.keeps ?? self.needs
+    let positions = try source.map { try locate(in: $0, needs) }
+    let amounts: AmountForm
+    if let source, let positions {
+      amounts = AmountForm(
+        positions.amount.map { source.schema.fields[positions.asked[$0]].type }, format)
+    } else if let previous {
+      amounts = AmountForm(previous)
+    } else {
+      throw InputError(.usage, "there is neither a ledger nor a state to read")
     }
+    let hasText = try hasTextIDs(source, positions, previous)
+    var settings: LedgerStateSettings?
+    if let state {
+      if purchases != nil {
+        throw InputError(
+          .usage, "a state does not keep the purchases that forecasts of value are made of",
+          hint:
+            "ask for --columns without them and set tiers.by = \"clv_simple\", or leave --state out"
+        )
+      }
+      let asked = self.needs
+      settings = try LedgerStateSettings(
+        format, needs, amounts, hasText: hasText,
+        hasChannels: positions.map { $0.channel != nil } ?? previous?.settings.hasChannels ?? false)
+      try settings?.check(asked, state, asOf: asOf)
+    }
+    let setup = FoldSetup(
+      format: format, asOf: asOf, features: features, needs: needs, hasText: hasText,
+      scale: amounts.scale,
+      partitionBits: previous?.partitionBits
+        ?? Self.partitionBits(rows: source?.rowCount),
+      // About 16 rows a customer and year.
+      expectedCustomers: previous == nil ? Int(source?.rowCount ?? 0) / 16 : 0, workers: workers,
+      state: state,
+      settings: settings, purchases: purchases)
+    switch amounts.kind {
+    case .floating:
+      let session = try FoldSession<Double>(setup)
+      return try run(session, source, positions, parse: Self.parseDouble, progress, quarantine)
+    case .exact:
+      let session = try FoldSession<Int64>(setup)
+      return try run(session, source, positions, parse: Self.parseMinor, progress, quarantine)
+    }
+  }
+
+  private func run<Amount: LedgerAmount>(
+    _ session: FoldSession<Amount>, _ source: (any Source)?, _ positions: LedgerColumnPositions?,
+    parse: @escaping FoldSession<Amount>.Parse, _ progress: (LedgerCounts) -> Void,
+    _ quarantine: (QuarantinedRows) throws -> Void
+  ) throws -> FoldedLedger {
+    if let pending = try session.openPending() {
+      let format = session.pendingFormat
+      let positions = try LedgerFold(
+        format: format, asOf: asOf, features: features, workers: workers
+      ).locate(in: pending, session.setup.needs)
+      try session.stream(pending, format, positions, parse: parse, isPending: true, progress) {
+        _ in
+      }
+    }
+    if let source, let positions {
+      try session.stream(
+        source, format, positions, parse: parse, isPending: false, progress, quarantine)
+    }
+    FileMemory.release()
+    return try session.finish()
+  }
+
+  /// Whether ids are texts; a state's must be what the ledger's are.
+  private func hasTextIDs(
+    _ source: (any Source)?, _ positions: LedgerColumnPositions?, _ previous: LedgerStateIndex?
+  ) throws -> Bool {
+    guard let source, let positions else { return previous?.textIdentifiers ?? false }
+    return source.schema.fields[positions.asked[positions.customerID]].type == .string
+  }
+
+  private var needs: FoldNeeds {
+    var needs = FoldNeeds(features)
+    if purchases != nil { needs.amounts = true }
+    return needs
   }
 
   /// Names of the columns that a fold of `source` would read.
   package func columnsRead(of source: any Source) throws -> [String] {
-    try locate(in: source).asked.map { source.schema.fields[$0].name }
+    try locate(in: source, needs).asked.map { source.schema.fields[$0].name }
   }
 
   private static let parseDouble: @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Double> = {
@@ -74,7 +139,9 @@ package struct LedgerFold: Sendable {
   }
 
   /// Finds the columns that the format names and the features need.
-  private func locate(in source: any Source) throws -> LedgerColumnPositions {
+  private func locate(
+    in source: any Source, _ needs: FoldNeeds
+  ) throws -> LedgerColumnPositions {
     var positions = LedgerColumnPositions()
     func ask(_ name: String, required: Bool) throws -> Int? {
       if name.isEmpty { return nil }
@@ -93,13 +160,11 @@ package struct LedgerFold: Sendable {
     }
     positions.customerID = try ask(format.customerID, required: true)!
     positions.date = try ask(format.date, required: true)!
-    if features.needsAmounts || purchases != nil || format.duplicates != .keep
-      || format.refunds != .net
-    {
+    if needs.amounts || format.duplicates != .keep || format.refunds != .net {
       positions.amount = try ask(format.amount, required: true)
       positions.currency = try ask(format.currency, required: format.rates != nil)
     }
-    if features.needsChannels {
+    if needs.channels {
       positions.channel = try ask(format.channel, required: false)
     }
     if !format.excludedTypes.isEmpty { positions.type = try ask(format.type, required: true) }
@@ -122,133 +187,50 @@ package struct LedgerFold: Sendable {
     return positions
   }
 
-  private func fold<Amount: LedgerAmount>(
-    _ source: any Source, _ positions: LedgerColumnPositions, scale: Int,
-    parse: @escaping @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Amount>,
-    _ progress: (LedgerCounts) -> Void, _ quarantine: (QuarantinedRows) throws -> Void
-  ) throws -> FoldedLedger {
-    let hasText = source.schema.fields[positions.asked[positions.customerID]].type == .string
-    let partitionBits = Self.partitionBits(rows: source.rowCount)
-    let channels = ChannelCodes()
-    let decoder = LedgerDecoder(
-      format: format, positions: positions, schema: source.schema, asOf: asOf,
-      partitionBits: partitionBits, amountScale: scale, parse: parse, channels: channels,
-      currencies: CurrencyCheck())
-    let pool = RowBlockPool<Amount>(
-      rows: Self.batchRows, hasText: hasText, hasOrigins: format.duplicates != .keep)
-    let partitions = (0..<1 << partitionBits).map { _ in
-      PartitionTable<Amount>(layout: StateLayout(channels: 0, words: 0), hasText: hasText)
-    }
-    let duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
-    let purchaseTables = purchases.map { windows in
-      partitions.map { _ in PurchaseTable<Amount>(windows) }
-    }
-    var purchaseWords = 0
-
-    var counts = LedgerCounts()
-    var decoded: [RowBlock<Amount>] = []
-    var pieces = try cut(source, positions)
-    var words = 0
-    while !pieces.isEmpty || !decoded.isEmpty {
-      // One list of independent tasks: decode this round, fold the one before, cut the next.
-      let (current, previous) = (pieces, decoded)
-      let width = features.needsChannels ? channels.names.count : 0
-      let (wordCount, purchaseWordCount) = (words, purchaseWords)
-      let slots = Mutex<[[RowBlock<Amount>]]>(Array(repeating: [], count: current.count))
-      let upcoming = Mutex<[Piece]>([])
-      nonisolated(unsafe) let reader = source
-      try workers.forEach(
-        current.count + 1 + partitions.count, scratch: { DecodingScratch() }
-      ) { scratch, task in
-        if task < current.count {
-          var blocks: [RowBlock<Amount>] = []
-          try current[task].forEachBatch(rows: Self.batchRows) { batch in
-            let block = pool.take(rows: batch.rows)
-            try decoder.decode(batch, into: block, scratch)
-            blocks.append(block)
-          }
-          let decoded = blocks
-          slots.withLock { $0[task] = decoded }
-        } else if task == current.count {
-          let next = current.isEmpty ? [] : try cut(reader, positions)
-          upcoming.withLock { $0 = next }
-        } else {
-          let partition = task - current.count - 1
-          for block in previous {
-            Self.fold(
-              block, partition, into: partitions[partition], purchaseTables?[partition],
-              channels: width, words: (all: wordCount, purchases: purchaseWordCount))
-          }
-        }
-      }
-      for block in previous { pool.give(block) }
-      decoded = slots.withLock { $0.flatMap { $0 } }
-      try duplicates?.mark(decoded, format, customerID: positions.customerID, workers: workers)
-      pieces = upcoming.withLock { $0 }
-      for block in decoded {
-        counts.add(block.counts)
-        if !block.quarantined.isEmpty { try quarantine(block.quarantined) }
-        if features.needsActiveDays {
-          words = max(words, min(PartitionTable<Amount>.maximumWords, Int(block.oldest) / 64 + 1))
-        }
-        if purchases != nil {
-          let oldest = min(block.oldest, PurchaseWindows.oldestAge)
-          purchaseWords = max(purchaseWords, Int(oldest) / 64 + 1)
-        }
-      }
-      progress(counts)
-    }
-    FileMemory.release()
-    var ledger = try LedgerHarvest(
-      partitions: partitions, channels: channels.names, scale: scale, hasText: hasText,
-      features: features, workers: workers, amountColumn: format.amount
-    ).harvest(counts: counts)
-    if let purchases, let purchaseTables {
-      ledger.purchases = try CustomerPurchases(
-        purchaseTables, purchases, of: ledger.table.ids, partitionBits: partitionBits,
-        scale: scale, amountColumn: format.amount, workers: workers)
-    }
-    return ledger
-  }
-
-  private static func fold<Amount: LedgerAmount>(
-    _ block: RowBlock<Amount>, _ partition: Int, into table: PartitionTable<Amount>,
-    _ purchases: PurchaseTable<Amount>?, channels: Int, words: (all: Int, purchases: Int)
-  ) {
-    let start = block.starts[partition]
-    let count =
-      block.hasCopies
-      ? block.compact(partition: partition) : block.starts[partition + 1] - start
-    guard count > 0 else { return }
-    let rows = UnsafeBufferPointer(start: block.rows + start, count: count)
-    if let ids = block.ids {
-      table.fold(rows, ids: ids + start, channels: channels, words: words.all)
-    } else {
-      table.fold(rows, channels: channels, words: words.all)
-    }
-    purchases?.fold(rows, ids: block.ids.map { UnsafePointer($0 + start) }, words: words.purchases)
-  }
-
-  private func cut(_ source: any Source, _ positions: LedgerColumnPositions) throws -> [Piece] {
-    var pieces: [Piece] = []
-    while pieces.count < piecesPerRound, let piece = try source.next(columns: positions.asked) {
-      pieces.append(piece)
-    }
-    return pieces
-  }
-
-  /// So many partitions that one's states fit in a core's cache: about 16 rows a customer and
-  /// 128 bytes a state put 64 Ki rows at half a megabyte.
+  /// So few partitions that grouping rows keeps its write streams in a core's cache and that one's
+  /// states fill huge pages, so many that threads share the work evenly. Folding fetches states
+  /// ahead, so they need not fit a cache.
   private static func partitionBits(rows: Int64?) -> Int {
-    let wanted = max(1, (rows ?? 16_777_216) / 65_536)
-    return min(10, max(6, 63 - (wanted - 1).leadingZeroBitCount + 1))
+    let wanted = max(1, (rows ?? 16_777_216) / 1_048_576)
+    return min(10, max(6, 64 - (wanted - 1).leadingZeroBitCount))
   }
 }
 
 /// What a ledger holds, folded.
 package struct FoldedLedger: Sendable {
   package let table: FeatureTable
+  /// Of all rows, those of the state included.
   package let counts: LedgerCounts
   /// Of the table's customers, when they were asked for.
   package var purchases: CustomerPurchases?
+  /// A few of the rows set aside for each reason, masked: whoever reads them may not know customers.
+  package var examples: [QuarantinedRow] = []
+  /// What the new state's files hold, where one was asked for.
+  package var state: LedgerStateIndex?
+}
+
+/// How amounts are written in the ledger and added up.
+struct AmountForm {
+  enum Kind { case exact, floating }
+  let kind: Kind
+  let scale: Int
+  /// For comparing states: how a number of the file is read.
+  let name: String
+
+  init(_ type: ColumnType?, _ format: LedgerFormat) {
+    switch type {
+    case .float?, .double?: (kind, scale, name) = (.floating, 0, "floating point")
+    case .decimal(_, let scale)?:
+      (kind, self.scale, name) = (.exact, max(scale, format.amountScale ?? 0), "exact")
+    case .string?: (kind, scale, name) = (.exact, format.amountScale ?? 4, "exact")
+    case nil: (kind, scale, name) = (.exact, format.amountScale ?? 0, "none")
+    default: (kind, scale, name) = (.exact, format.amountScale ?? 0, "exact")
+    }
+  }
+
+  init(_ state: LedgerStateIndex) {
+    kind = .exact
+    scale = state.amountScale
+    name = state.settings.values["amounts"] ?? "exact"
+  }
 }

@@ -8,13 +8,21 @@ final class ChannelCodes: Sendable {
     var codes: [[UInt8]: UInt16] = [:]
     var names: [String] = []
   }
-  private let known = Mutex(Known())
+  private let known: Mutex<Known>
 
   /// Each channel is a column and four bytes a customer: beyond this many, the column is no channel.
   static let limit = 64
 
   /// The name that rows without a channel get.
   static let missingName = "unknown"
+
+  /// - Parameter names: Of channels met before, by code.
+  init(_ names: [String] = []) {
+    var known = Known()
+    for (code, name) in names.enumerated() { known.codes[Array(name.utf8)] = UInt16(code) }
+    known.names = names
+    self.known = Mutex(known)
+  }
 
   var names: [String] { known.withLock { $0.names } }
 
@@ -39,16 +47,27 @@ final class ChannelCodes: Sendable {
 
 /// Refuses to add money of different currencies, and knows the rates that make them one.
 final class CurrencyCheck: Sendable {
-  private let first = Mutex<String?>(nil)
+  private let first: Mutex<String?>
+
+  /// - Parameter currency: Met before.
+  init(_ currency: String? = nil) { first = Mutex(currency) }
+
+  /// The one that was met.
+  var currency: String? { first.withLock { $0 } }
 
   /// The factor to the reporting currency: 1 without rates.
   ///
   /// - Throws: `InputError` for a currency without a rate, or a second currency without rates.
   func rate(
     of code: String, _ origin: RecordBatch.Origin, row: Int, _ format: LedgerFormat
-  ) throws -> Double {
+  ) throws -> CurrencyRate {
     if let rates = format.rates {
-      if let rate = rates[code] { return rate }
+      if let rate = rates[code] {
+        if let exact = CurrencyRate(rate) { return exact }
+        throw InputError(
+          .badData, "the rate \(rate) of \(code) has more than 18 digits", column: format.currency,
+          hint: "shorten it under [ledger.rates]")
+      }
       throw InputError(
         .badData, "currency \"\(code)\" has no rate", file: origin.file,
         line: origin.place(of: row), column: format.currency, hint: "add it under [ledger.rates]")
@@ -57,7 +76,7 @@ final class CurrencyCheck: Sendable {
       if known == nil { known = code }
       return known ?? code
     }
-    if other == code { return 1 }
+    if other == code, let same = CurrencyRate(1) { return same }
     throw InputError(
       .badData,
       "amounts in \(min(code, other)) and \(max(code, other)) cannot be added",

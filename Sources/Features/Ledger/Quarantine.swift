@@ -191,6 +191,51 @@ extension QuarantinedRows.IDs {
   }
 }
 
+/// A few rows set aside for each reason, as examples for people who may not see the data.
+package struct QuarantineExamples {
+  /// Of each reason.
+  private static var most: Int { 3 }
+  /// The first few of each file; which of them are shown must not depend on the files' order.
+  private var found: [QuarantineReason: [QuarantinedRow]] = [:]
+  /// How many of the rows found last, by reason, are of the file that is being read.
+  private var current: (file: String, counts: [QuarantineReason: Int]) = ("", [:])
+
+  package init() {}
+
+  /// - Parameter rows: Of the same file as the rows before, or of a file not seen yet.
+  package mutating func look(at rows: QuarantinedRows, _ format: LedgerFormat) {
+    if rows.file != current.file { current = (rows.file, [:]) }
+    for row in 0..<rows.count {
+      let reason = rows.reasons[row]
+      guard current.counts[reason] ?? 0 < Self.most else { continue }
+      current.counts[reason, default: 0] += 1
+      found[reason, default: []].append(Self.masked(rows.row(row, format)))
+    }
+  }
+
+  /// By reason, then by file and line.
+  package var rows: [QuarantinedRow] {
+    QuarantineReason.allCases.flatMap { reason in
+      (found[reason] ?? []).sorted { ($0.file, $0.place) < ($1.file, $1.place) }.prefix(Self.most)
+    }
+  }
+
+  private static func masked(_ row: QuarantinedRow) -> QuarantinedRow {
+    var row = row
+    row.value = row.value.map(mask)
+    row.customerID = row.customerID.map(mask)
+    return row
+  }
+
+  /// The shape of a text: digits become 9, letters x, marks and spaces stay; 40 characters at most.
+  package static func mask(_ text: String) -> String {
+    String(
+      text.prefix(40).map { character in
+        character.isNumber ? "9" : character.isLetter ? "x" : character
+      }) + (text.count > 40 ? "…" : "")
+  }
+}
+
 extension LedgerFormat {
   /// The column that a reason is about, nil for the whole row.
   package func column(of reason: QuarantineReason) -> String? {
@@ -212,6 +257,8 @@ package struct LedgerCounts: Sendable, Equatable {
   package var quarantined: [QuarantineReason: Int] = [:]
   /// Usable but left out as configured, by reason.
   package var excluded: [ExclusionReason: Int] = [:]
+  /// Rows without a value, by column; only columns that were read.
+  package var missing: [String: Int] = [:]
 
   package init() {}
 
@@ -223,6 +270,7 @@ package struct LedgerCounts: Sendable, Equatable {
     folded += other.folded
     quarantined.merge(other.quarantined, uniquingKeysWith: +)
     excluded.merge(other.excluded, uniquingKeysWith: +)
+    missing.merge(other.missing, uniquingKeysWith: +)
   }
 }
 

@@ -20,6 +20,8 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
   /// Kept while text ids or the origins of rows are needed.
   var batch: RecordBatch?
   var quarantined: QuarantinedRows
+  /// Rows after as-of, where a state keeps them.
+  var pending: PendingRows?
   var counts = LedgerCounts()
   /// An age that no folded row exceeds, -1 for no rows.
   var oldest: Int32 = -1
@@ -51,6 +53,7 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
     }
     starts = []
     quarantined.removeAll()
+    pending = nil
     counts = LedgerCounts()
     batch = nil
     originCount = 0

@@ -27,12 +27,27 @@ package enum OrderStatistics {
   package static func quantiles(
     _ column: Buffer<Double>, at probabilities: [Double], workers: Workers
   ) throws -> [Double] {
+    if let counts = try SmallIntegerCounts(column, workers: workers) {
+      return quantiles(ofCounts: counts, at: probabilities)
+    }
     let histogram = try KeyHistogram(column, workers: workers)
     guard histogram.count > 0 else { return probabilities.map { _ in .nan } }
     let positions = probabilities.map { Position($0, count: histogram.count) }
     let ranks = positions.flatMap { [$0.lower, $0.upper] }
     let candidates = try histogram.candidates(for: ranks, workers: workers)
     let values = histogram.select(ranks, among: candidates)
+    return positions.indices.map {
+      interpolate(values[2 * $0], values[2 * $0 + 1], positions[$0].fraction)
+    }
+  }
+
+  /// The same for small whole numbers that were counted.
+  package static func quantiles(
+    ofCounts counts: SmallIntegerCounts, at probabilities: [Double]
+  ) -> [Double] {
+    guard counts.total > 0 else { return probabilities.map { _ in .nan } }
+    let positions = probabilities.map { Position($0, count: counts.total) }
+    let values = counts.select(positions.flatMap { [$0.lower, $0.upper] })
     return positions.indices.map {
       interpolate(values[2 * $0], values[2 * $0 + 1], positions[$0].fraction)
     }

@@ -219,10 +219,19 @@ extension FeatureSummary {
 private struct SummaryScratch {
   var keys: [UInt64] = []
   var selection = SelectionScratch()
+  var counts = SmallIntegerCounts()
 
   mutating func summary(
     _ column: Buffer<Double>, rows: Buffer<UInt32>, base: BaseMoments
   ) -> FeatureSummary {
+    counts.removeAll()
+    let (isSmall, counted) = counts.add(column.values, rows: rows.values)
+    withExtendedLifetime((column, rows)) {}
+    if isSmall {
+      return summary(
+        sum: counted, present: counts.total, rows: rows.count, base: base,
+        quartiles: OrderStatistics.quantiles(ofCounts: counts, at: [0.25, 0.5, 0.75]))
+    }
     if keys.count < rows.count { keys = [UInt64](repeating: 0, count: rows.count) }
     let values = column.values
     var sum = 0.0
@@ -243,10 +252,17 @@ private struct SummaryScratch {
         ofKeys: UnsafeBufferPointer(rebasing: keys[..<present]), at: [0.25, 0.5, 0.75],
         scratch: &selection)
     }
+    return summary(
+      sum: sum, present: present, rows: rows.count, base: base, quartiles: quartiles)
+  }
+
+  private func summary(
+    sum: Double, present: Int, rows: Int, base: BaseMoments, quartiles: [Double]
+  ) -> FeatureSummary {
     let mean = present > 0 ? sum / Double(present) : 0
     let difference = base.deviation > 0 ? (mean - base.mean) / base.deviation : 0
     return FeatureSummary(
-      mean: mean, quartiles: quartiles, present: present, rows: rows.count, difference: difference)
+      mean: mean, quartiles: quartiles, present: present, rows: rows, difference: difference)
   }
 }
 

@@ -13,7 +13,9 @@ struct RescoreOutput {
   let plan: RescorePlan
   let folder: StagedFolder
   let ledgerFiles: [String]
+  let ledgerState: LedgerStateFolder?
   let counts: LedgerCounts
+  let examples: [QuarantinedRow]
   let customerFile: CustomerFile?
   let previous: PreviousRun?
   let scored: ScoredBase
@@ -36,7 +38,10 @@ struct RescoreOutput {
     }
     let inputs = try watch.measure("hash") { () -> [InputRecord] in
       let customers = run.customers.isEmpty ? [] : try Sources.expand(run.customers)
-      return try InputRecord.all(ledgerFiles + customers, workers: workers)
+      // A state has hashed its files before they were read.
+      let hashed = ledgerState?.inputs ?? []
+      let unhashed = hashed.isEmpty ? ledgerFiles + customers : customers
+      return hashed + (try InputRecord.all(unhashed, workers: workers))
     }
     let seed = try configuration.seed()
     if run.writesReport {
@@ -53,7 +58,8 @@ struct RescoreOutput {
     let seconds = watch.seconds
     try watch.measure("commit") {
       let manifest = Manifest(
-        run: run, inputs: inputs, outputs: outputs, seed: seed, threads: workers.threads,
+        run: run, inputs: inputs, stateInputs: ledgerState?.previous?.files, outputs: outputs,
+        seed: seed, threads: workers.threads,
         kernel: scored.kernel, modelChecksum: try scored.model.checksum(),
         settings: Dictionary(
           uniqueKeysWithValues: configuration.entries.map { ($0.key.path, $0.value.description) }),
@@ -64,7 +70,7 @@ struct RescoreOutput {
     let profile = scored.profile
     return RescoreRun.Result(
       out: run.out, runID: run.runID, asOf: run.asOf, customers: rows, rows: RowCounts(counts),
-      k: profile.segments.count,
+      rowsFromState: rowsFromState, k: profile.segments.count,
       segments: profile.segments.map {
         RescoreRun.Result.Segment(
           id: $0.id, name: $0.name, size: $0.size, share: $0.shareOfCustomers)
@@ -175,11 +181,26 @@ struct RescoreOutput {
 
   // MARK: - The other files
 
+  private var rowsFromState: Int? {
+    ledgerState.map { $0.previous?.index.counts.read ?? 0 }
+  }
+
   private var quality: QualityFile {
     let rows = RowCounts(counts)
     return QualityFile(
-      read: rows.read, scored: rows.scored, quarantined: rows.quarantined, excluded: rows.excluded,
+      read: rows.read, readFromState: rowsFromState, scored: rows.scored,
+      quarantined: rows.quarantined, excluded: rows.excluded,
       reasons: rows.reasons,
+      examples: examples.map { row in
+        QualityFile.Example(
+          reason: row.reason.rawValue, file: row.file, line: row.place, column: row.column,
+          value: row.value, customerId: row.customerID)
+      },
+      columns: counts.missing.sorted { $0.key < $1.key }.map { name, missing in
+        QualityFile.Column(
+          name: name, missing: missing,
+          missingShare: counts.read == 0 ? 0 : Double(missing) / Double(counts.read))
+      },
       customers: QualityFile.Customers(
         scored: scored.table.rows, inCustomersFile: customerFile?.read,
         withoutTransactions: customerFile?.withoutTransactions,
@@ -213,6 +234,23 @@ struct QualityFile: Codable {
     var duplicates: Int?
     var implausibleAges: Int?
   }
+  /// A row that was set aside, masked: digits are 9, letters x.
+  struct Example: Codable {
+    var reason: String
+    var file: String
+    /// 1-based line of a text file, row of a binary one.
+    var line: Int64
+    var column: String?
+    var value: String?
+    var customerId: String?
+  }
+  /// A column of the ledger that was read.
+  struct Column: Codable {
+    var name: String
+    var missing: Int
+    /// Of the rows read.
+    var missingShare: Double
+  }
   struct Feature: Codable {
     var name: String
     var missingShare: Double
@@ -223,10 +261,16 @@ struct QualityFile: Codable {
   }
   var schema = "tranche.quality.v1"
   var read: Int
+  /// Of `read`, the rows that were read by earlier runs and stand in the state; their quarantined
+  /// rows are in those runs' quarantine files.
+  var readFromState: Int?
   var scored: Int
   var quarantined: Int
   var excluded: Int
   var reasons: [String: Int]
+  /// Up to three rows a reason, of this run's files; absent in older files.
+  var examples: [Example]?
+  var columns: [Column]?
   var customers: Customers
   var features: [Feature]
   var warnings: [String]
@@ -274,6 +318,8 @@ struct Manifest: Codable {
   var asOf: String
   var command: String
   var inputs: [InputRecord]
+  /// Ledger files that earlier runs folded into the state.
+  var stateInputs: [InputRecord]?
   var outputs: [InputRecord]
   var seed: UInt64
   var threads: Int
@@ -285,7 +331,8 @@ struct Manifest: Codable {
   var peakMemoryBytes: Int
 
   init(
-    run: RescoreRun, inputs: [InputRecord], outputs: [InputRecord], seed: UInt64, threads: Int,
+    run: RescoreRun, inputs: [InputRecord], stateInputs: [InputRecord]?, outputs: [InputRecord],
+    seed: UInt64, threads: Int,
     kernel: String, modelChecksum: String, settings: [String: String], seconds: [String: Double],
     peakMemoryBytes: Int
   ) {
@@ -293,6 +340,7 @@ struct Manifest: Codable {
     asOf = run.asOf
     command = run.command
     self.inputs = inputs
+    self.stateInputs = stateInputs
     self.outputs = outputs
     self.seed = seed
     self.threads = threads

@@ -49,10 +49,12 @@ extension RescoreRun {
       configuration, frozen: frozen, clustering: clusteringFeatures,
       hasOffers: try RescoreOffers(configuration).isGiven)
     let value = try plan.needsForecast ? RescoreValue(configuration, frozen, refit: refit) : nil
-    let source = try LedgerReading(
-      inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
-      workers: workers, quarantinePath: nil
-    ).open()
+    guard
+      let source = try LedgerReading(
+        inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
+        workers: workers, quarantinePath: nil
+      ).open()
+    else { throw RunFailure(.usage, "there is no ledger to plan for", hint: "add --ledger") }
     var fold = LedgerFold(
       format: try configuration.ledgerFormat(), asOf: day, features: plan.selection,
       workers: workers)

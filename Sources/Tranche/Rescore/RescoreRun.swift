@@ -25,6 +25,8 @@ public struct RescoreRun: Sendable {
   /// Nil: all.
   public var columns: [String]?
   public var writesReport = true
+  /// Nil: every file of the ledger is read.
+  public var state: LedgerStateOptions?
   public var force = false
   /// As typed, for the manifest and the report.
   public var command = ""
@@ -58,6 +60,8 @@ public struct RescoreRun: Sendable {
     public var asOf: String
     public var customers: Int
     public var rows: RowCounts
+    /// Of `rows.read`, those that the state stood for.
+    public var rowsFromState: Int?
     public var k: Int
     public var segments: [Segment]
     /// Nil when a frozen model was used.
@@ -78,9 +82,9 @@ public struct RescoreRun: Sendable {
     public var peakMemoryBytes: Int
 
     private enum CodingKeys: String, CodingKey {
-      case schema, out, runID = "runId", asOf, customers, rows, k, segments, iterations, converged
-      case inertia, kernel, modelChecksum, stability, value, warnings, report, threads, seed,
-        seconds
+      case schema, out, runID = "runId", asOf, customers, rows, rowsFromState, k, segments
+      case iterations, converged, inertia, kernel, modelChecksum, stability, value, warnings
+      case report, threads, seed, seconds
       case peakMemoryBytes
     }
   }
@@ -125,13 +129,21 @@ public struct RescoreRun: Sendable {
       configuration, frozen: frozen, clustering: clusteringFeatures, hasOffers: offers.isGiven)
     let value = try plan.needsForecast ? RescoreValue(configuration, frozen, refit: refit) : nil
     let folder = try StagedFolder(target: out, force: force)
+    let ledgerState = try watch.measure("hash") {
+      try state.map {
+        try LedgerStateFolder(
+          $0, ledger: ledger.isEmpty ? [] : Sources.expand(ledger), workers: workers)
+      }
+    }
     let reading = LedgerReading(
       inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
       workers: workers, quarantinePath: folder.path("quarantine.parquet"),
       purchases: value?.windows)
     let source = try reading.open()
-    let folded = try watch.measure("fold") { try reading.fold(source, context) }
-    let files = source.files
+    let folded = try watch.measure("fold") {
+      try reading.fold(source, state: ledgerState?.exchange, context)
+    }
+    let files = source?.files ?? []
     let customerFile = try watch.measure("customers") {
       try customers.isEmpty
         ? nil
@@ -150,10 +162,15 @@ public struct RescoreRun: Sendable {
     if let warning = earlier?.warning { scored.warnings.append(warning) }
 
     let output = RescoreOutput(
-      run: self, plan: plan, folder: folder, ledgerFiles: files, counts: folded.counts,
+      run: self, plan: plan, folder: folder, ledgerFiles: files, ledgerState: ledgerState,
+      counts: folded.counts,
+      examples: folded.examples,
       customerFile: customerFile, previous: earlier?.run, scored: scored,
       configuration: configuration, workers: workers)
-    return try output.write(&watch, context)
+    let result = try output.write(&watch, context)
+    // Last: without the output the state would have moved on for nothing.
+    try ledgerState?.commit(folded)
+    return result
   }
 
   func plan(

@@ -1,6 +1,7 @@
 import Columnar
 import Features
 import Foundation
+import Sharding
 
 /// `features`: a ledger in, one row per customer out.
 public struct FeaturesRun: Sendable {
@@ -10,6 +11,7 @@ public struct FeaturesRun: Sendable {
   /// Nil: all of them.
   public var features: [String]?
   public var quarantine: String?
+  public var state: LedgerStateOptions?
   public var force = false
 
   public init(ledger: [String], asOf: String, out: String) {
@@ -25,6 +27,8 @@ public struct FeaturesRun: Sendable {
     public var customers: Int
     public var features: [String]
     public var rows: RowCounts
+    /// Of `rows.read`, those that the state stood for.
+    public var rowsFromState: Int?
     public var threads: Int
     public var seconds: [String: Double]
     public var peakMemoryBytes: Int
@@ -41,11 +45,14 @@ public struct FeaturesRun: Sendable {
     }
     let file = try StagedFile(table: out, force: force)
     let quarantineFile = try quarantine.map { try StagedFile(table: $0, force: force) }
+    let state = try openState(ledger, workers, &watch)
     let reading = LedgerReading(
       inputs: ledger, asOf: try AsOf.days(asOf), selection: selection,
       configuration: configuration, workers: workers, quarantinePath: quarantineFile?.staging)
     let source = try reading.open()
-    let folded = try watch.measure("fold") { try reading.fold(source, context) }
+    let folded = try watch.measure("fold") {
+      try reading.fold(source, state: state?.exchange, context)
+    }
     let table = folded.table
     var columns = [OutputColumn.identifier("customer_id", table.ids)]
     for (name, values) in zip(table.names, table.columns) {
@@ -58,9 +65,23 @@ public struct FeaturesRun: Sendable {
       try quarantineFile?.commit()
       try file.commit()
     }
+    try watch.measure("commit state") { try state?.commit(folded) }
     return Result(
       out: out, customers: table.rows, features: table.names, rows: RowCounts(folded.counts),
+      rowsFromState: state.map { $0.previous?.index.counts.read ?? 0 },
       threads: workers.threads, seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
+  }
+}
+
+extension FeaturesRun {
+  fileprivate func openState(
+    _ ledger: [String], _ workers: Workers, _ watch: inout Stopwatch
+  ) throws -> LedgerStateFolder? {
+    guard let state else { return nil }
+    return try watch.measure("hash") {
+      try LedgerStateFolder(
+        state, ledger: ledger.isEmpty ? [] : Sources.expand(ledger), workers: workers)
+    }
   }
 }
 

@@ -15,7 +15,9 @@ struct LedgerReading {
   /// Purchases to remember beside the features, for models of customer value.
   var purchases: PurchaseWindows?
 
-  func open() throws -> any Source {
+  /// Nil where no files are named: a state alone is read.
+  func open() throws -> (any Source)? {
+    if inputs.isEmpty { return nil }
     let format = try configuration.ledgerFormat()
     var options = try configuration.readOptions()
     options.dictionaryColumns = [format.channel, format.currency, format.type].filter {
@@ -26,24 +28,32 @@ struct LedgerReading {
     return try Sources.open(inputs, options: options)
   }
 
-  func fold(_ source: any Source, _ context: RunContext) throws -> FoldedLedger {
+  func fold(
+    _ source: (any Source)?, state: LedgerStateExchange? = nil, _ context: RunContext
+  ) throws -> FoldedLedger {
     let format = try configuration.ledgerFormat()
     var fold = LedgerFold(format: format, asOf: asOf, features: selection, workers: workers)
     fold.purchases = purchases
     let hasText =
-      source.schema.index(of: format.customerID).map { source.schema.fields[$0].type } == .string
+      source.map { source in
+        source.schema.index(of: format.customerID).map { source.schema.fields[$0].type } == .string
+      } ?? false
     let quarantine = try quarantinePath.map {
       try QuarantineFile(path: $0, format: format, hasText: hasText, workers: workers)
     }
-    let total = source.rowCount.map { Int($0) }
+    let known = state?.previous?.index.counts.read ?? 0
+    let total = source?.rowCount.map { Int($0) + known }
     var first: QuarantinedRow?
-    let ledger = try fold.features(of: source) { counts in
+    var examples = QuarantineExamples()
+    var ledger = try fold.features(of: source, state: state) { counts in
       context.progress(RunProgress("read ledger", done: counts.read, total: total))
     } quarantine: { rows in
       if first == nil, !rows.isEmpty { first = rows.row(0, format) }
+      examples.look(at: rows, format)
       try quarantine?.write(rows)
     }
     try quarantine?.close()
+    ledger.examples = examples.rows
     let counts = ledger.counts
     precondition(
       counts.read == counts.folded + counts.quarantinedTotal + counts.excludedTotal,
@@ -59,7 +69,7 @@ struct LedgerReading {
             + (first?.value.map { ", such as “\($0)”)" } ?? ")"),
         hint: counts.read == 0
           ? "check --ledger" : "check --as-of and the [ledger] section of the configuration",
-        file: first?.file ?? source.files.first, line: first?.place, column: first?.column)
+        file: first?.file ?? source?.files.first, line: first?.place, column: first?.column)
     }
     return ledger
   }

@@ -40,8 +40,8 @@ struct ValueSettings: Sendable {
         "value.margin", "is \(margin)", hint: "give 0 to 1 for a modelled value")
     }
     holdoutDays = configuration.integer("value.holdout")
-    if let holdoutDays, !(1...3650).contains(holdoutDays) {
-      throw configuration.refuse("value.holdout", "is \(holdoutDays)", hint: "give 1 to 3650 days")
+    if let holdoutDays, !(1...1_365).contains(holdoutDays) {
+      throw configuration.refuse("value.holdout", "is \(holdoutDays)", hint: "give 1 to 1365 days")
     }
     let isDebit = configuration.text("ledger.negative") == "debit"
     purchases =

@@ -10,9 +10,12 @@ struct FeaturesCommand: ParsableCommand {
         tranche features --ledger 'bank/ledger-*.parquet' --as-of 2025-12-31 --out features.parquet
         tranche features --ledger sales.csv.gz --config shop.toml --as-of 2025-12-31 \\
           --features recency_days,frequency,monetary --out features.csv
+        tranche features --ledger bank/ledger-2026-01.parquet --state state \\
+          --as-of 2026-01-31 --out features.parquet
       """)
 
   @OptionGroup var ledger: LedgerOptions
+  @OptionGroup var keeping: StateOptions
 
   @Option(help: "File to write: .parquet, .csv, .csv.gz, .csv.zst or .arrow.")
   var out: String
@@ -34,6 +37,7 @@ struct FeaturesCommand: ParsableCommand {
       var run = FeaturesRun(ledger: ledger.ledger, asOf: ledger.asOf, out: out)
       run.features = features.map(commaSeparated)
       run.quarantine = quarantine
+      run.state = try keeping.options(ledger)
       run.force = force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
@@ -53,10 +57,34 @@ struct LedgerOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: "Transactions: files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC.")
-  var ledger: [String]
+  var ledger: [String] = []
 
   @Option(help: "Last day that counts, such as 2025-12-31; later rows are quarantined.")
   var asOf: String
+}
+
+/// What is kept from month to month.
+struct StateOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Folder that keeps what the next run needs: give only new ledger files then.",
+      valueName: "folder"))
+  var state: String?
+
+  @Flag(help: "Make the state anew from all ledger files, corrected ones too.")
+  var refold = false
+
+  /// Also checks that there is something to read.
+  func options(_ ledger: LedgerOptions) throws -> LedgerStateOptions? {
+    if let state { return LedgerStateOptions(folder: state, refold: refold) }
+    if refold {
+      throw RunFailure(.usage, "--refold without a state does nothing", hint: "add --state")
+    }
+    if ledger.ledger.isEmpty {
+      throw RunFailure(.usage, "there is no ledger to read", hint: "add --ledger")
+    }
+    return nil
+  }
 }
 
 extension RowCounts {

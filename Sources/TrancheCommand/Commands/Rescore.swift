@@ -12,6 +12,8 @@ struct Rescore: ParsableCommand {
           --model 2025-11/model.json --previous 2025-11
         tranche rescore --ledger sales.csv --config shop.toml --as-of 2025-12-31 --out shop \\
           --clusters 5 --columns segment_id,clv_simple,frequency --no-report
+        tranche rescore --ledger bank/ledger-2026-01.parquet --state state --as-of 2026-01-31 \\
+          --out 2026-01 --model 2025-12/model.json --previous 2025-12
 
       Writes scores.parquet, model.json, segments.json, migration.json (with --previous), \
       quality.json, quarantine.parquet, report.html and, last, manifest.json. Without --model a \
@@ -19,6 +21,7 @@ struct Rescore: ParsableCommand {
       """)
 
   @OptionGroup var ledger: LedgerOptions
+  @OptionGroup var keeping: StateOptions
 
   @Option(parsing: .upToNextOption, help: "Customer attributes (id, age): files, globs or folders.")
   var customers: [String] = []
@@ -71,6 +74,7 @@ struct Rescore: ParsableCommand {
     run.columns = columns == "all" ? nil : columns.map(commaSeparated)
     run.writesReport = !noReport
     run.force = force
+    run.state = try keeping.options(ledger)
     run.command = CommandLineText.asTyped
     let plan = run
     func settings() throws -> Configuration {

@@ -151,7 +151,9 @@ package struct CustomerPurchases: Sendable {
   @inline(__always)
   package func amount(_ row: Int, from: Int, to: Int? = nil) -> Double {
     let edges = windows.edges
-    assert(isEdge(from) && (to.map { isEdge($0) || $0 > Int(edges.last ?? 0) } ?? true), "edges")
+    assert(
+      isEdge(from) && (to.map { isEdge($0) || $0 > Int(edges.last ?? 0) } ?? true),
+      "windows begin at \(edges)")
     var sum = 0.0
     for window in edges.indices where Int(edges[window]) >= from {
       if let to, Int(edges[window]) >= to { break }

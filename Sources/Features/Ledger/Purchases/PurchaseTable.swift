@@ -7,7 +7,8 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
   private(set) var count = 0
   private(set) var states: UnsafeMutableRawPointer
   private(set) var overflowed = false
-  private let edges: [Int32]
+  /// Of each age: a look-up instead of a search for every row.
+  private let windowOfAge: UnsafeMutablePointer<UInt8>
   private let isPositiveOnly: Bool
   private var capacity = 128
   /// Index + 1 of a state, 0 = free; at most half full.
@@ -16,7 +17,12 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   init(_ windows: PurchaseWindows) {
     layout = PurchaseLayout(windows: windows.edges.count, words: 0)
-    edges = windows.edges
+    windowOfAge = .allocate(capacity: Int(PurchaseWindows.oldestAge) + 1)
+    var window = 0
+    for age in 0...PurchaseWindows.oldestAge {
+      while window + 1 < windows.edges.count && windows.edges[window + 1] <= age { window += 1 }
+      windowOfAge[Int(age)] = UInt8(window)
+    }
     isPositiveOnly = windows.kind == .positive
     states = LargeMemory.allocate(bytes: capacity * layout.stride)
     slots = .allocate(capacity: slotMask + 1)
@@ -26,6 +32,7 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
   deinit {
     states.deallocate()
     slots.deallocate()
+    windowOfAge.deallocate()
   }
 
   /// - Parameters:
@@ -97,9 +104,7 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
     } else if age == oldest.pointee {
       if first.pointee.addReportingOverflow(amount) { overflowed = true }
     }
-    // A dozen edges, most rows in the first few.
-    var window = 0
-    while window + 1 < edges.count && edges[window + 1] <= age { window += 1 }
+    let window = Int(windowOfAge[Int(age)])
     let amounts = (state + PurchaseLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
     if amounts[window].addReportingOverflow(amount) { overflowed = true }
     let words = (state + layout.wordsOffset).assumingMemoryBound(to: UInt64.self)

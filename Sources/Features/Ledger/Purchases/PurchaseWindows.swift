@@ -16,7 +16,9 @@ package struct PurchaseWindows: Sendable, Equatable {
 
   package init(kind: Kind, edges: [Int]) {
     self.kind = kind
-    self.edges = Set(edges + [0]).filter { $0 >= 0 }.sorted().map(Int32.init)
+    let ascending = Set(edges + [0]).filter { $0 >= 0 && $0 <= Int(Self.oldestAge) }.sorted()
+    precondition(ascending.count <= 256, "a window is a byte")
+    self.edges = ascending.map(Int32.init)
   }
 
   /// Days further back count as this one (11 years): older purchases say nothing of next year's.

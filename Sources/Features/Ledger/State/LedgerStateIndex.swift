@@ -1,0 +1,207 @@
+import Columnar
+
+/// What the folds of a ledger must have in common to be continued, word by word as it is written
+/// down: equal texts, equal meaning.
+package struct LedgerStateSettings: Codable, Sendable, Equatable {
+  /// By name, such as `refunds`.
+  package var values: [String: String]
+  package var keeps: FoldNeeds
+
+  /// Whether the ledger has a channel column and its shares are kept.
+  var hasChannels: Bool { values["channels"] == "yes" }
+
+  /// - Throws: `InputError` for a fold whose state could not go on to the last bit.
+  init(
+    _ format: LedgerFormat, _ keeps: FoldNeeds, _ amounts: AmountForm, hasText: Bool,
+    hasChannels: Bool
+  ) throws {
+    if amounts.kind == .floating {
+      throw InputError(
+        .usage, "a state needs exact amounts, these are floating point", column: format.amount,
+        hint: "store them as decimals or as whole minor units, or leave --state out")
+    }
+    if format.duplicates != .keep {
+      throw InputError(
+        .usage, "a state keeps no copy of every row, so duplicates cannot be found in it",
+        hint: "use duplicates = \"keep\", or leave --state out")
+    }
+    self.keeps = keeps
+    values = [
+      "amounts": amounts.name, "amount_scale": "\(amounts.scale)",
+      "channels": hasChannels ? "yes" : "no", "customer_id": hasText ? "text" : "integer",
+      "exclude_types": format.excludedTypes.sorted().joined(separator: ","),
+      "negative": format.negative.rawValue, "refunds": format.refunds.rawValue,
+      "columns": [format.amount, format.channel, format.currency, format.type]
+        .joined(separator: ","),
+      "rates": (format.rates ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        .joined(separator: ","),
+    ]
+  }
+
+  /// Whether these are the settings of the state that the fold goes on from, and it can give what is
+  /// asked.
+  func check(_ asked: FoldNeeds, _ state: LedgerStateExchange, asOf: Int32) throws {
+    guard let (folder, index) = state.previous else { return }
+    let hint = "make the state anew from all of the ledger with --refold"
+    if asOf < index.asOf {
+      throw InputError(
+        .usage,
+        "the state is as of \(CivilDate(daysSinceEpoch: Int(index.asOf))), it cannot go back to \(CivilDate(daysSinceEpoch: Int(asOf)))",
+        file: folder, hint: "give a later --as-of, or " + hint)
+    }
+    if let name = Set(values.keys).union(index.settings.values.keys).sorted().first(where: {
+      values[$0] != index.settings.values[$0]
+    }) {
+      throw InputError(
+        .usage,
+        "the state was made with \(name) “\(index.settings.values[name] ?? "")”, this run has “\(values[name] ?? "")”",
+        file: folder, hint: hint)
+    }
+    guard index.settings.keeps.covers(asked) else {
+      throw InputError(
+        .usage, "the state was made for other features and does not keep what these need",
+        file: folder, hint: hint)
+    }
+  }
+}
+
+/// What a fold has to keep of each customer for the features it will be asked for.
+package struct FoldNeeds: Codable, Sendable, Equatable {
+  package var amounts: Bool
+  package var activeDays: Bool
+  package var channels: Bool
+  /// Ages in days, among 30, 90, 180 and 365, at which a transaction leaves a window; ascending.
+  package var boundaries: [Int]
+
+  package init(_ selection: FeatureSelection) {
+    amounts = selection.needsAmounts
+    activeDays = selection.needsActiveDays
+    channels = selection.needsChannels
+    boundaries = Set(selection.features.flatMap(\.windowEnds)).sorted()
+  }
+
+  /// Whether a fold that keeps this can give what `other` needs.
+  package func covers(_ other: FoldNeeds) -> Bool {
+    (amounts || !other.amounts) && (activeDays || !other.activeDays)
+      && (channels || !other.channels) && Set(boundaries).isSuperset(of: other.boundaries)
+  }
+
+  /// The first age bucket of the run of buckets that no boundary cuts, by bucket.
+  var groups: [Int] {
+    let starts = [0, 30, 90, 180, 365]
+    var group = 0
+    return starts.indices.map { bucket in
+      if boundaries.contains(starts[bucket]) { group = bucket }
+      return group
+    }
+  }
+
+  /// Age in days from which nothing moves any more.
+  var longestWindow: Int { boundaries.last ?? 0 }
+}
+
+extension LedgerFeature {
+  /// Ages at which a transaction changes its part in the feature.
+  var windowEnds: [Int] {
+    switch self {
+    case .amount30, .count30: [30]
+    case .amount90, .count90: [90]
+    case .amount365, .count365: [365]
+    case .trend: [90, 180]
+    default: []
+    }
+  }
+}
+
+/// What is in the files of a ledger's state, beside them.
+package struct LedgerStateIndex: Codable, Sendable {
+  /// Transactions young enough to leave a window yet, ordered by day and partition.
+  package struct DayFile: Codable, Sendable {
+    package struct Day: Codable, Sendable {
+      /// Since 1970-01-01.
+      package var day: Int32
+      package var rows: Int
+    }
+    package var name: String
+    package var days: [Day]
+    package var rows: Int { days.reduce(0) { $0 + $1.rows } }
+  }
+
+  /// Day the aggregates are of, since 1970-01-01.
+  package var asOf: Int32
+  package var settings: LedgerStateSettings
+  package var amountScale: Int
+  package var textIdentifiers: Bool
+  package var partitionBits: Int
+  /// Customers by partition.
+  package var partitionCounts: [Int]
+  /// 64-day words of active days a customer.
+  package var words: Int
+  /// By code.
+  package var channels: [String]
+  /// The one currency met, where there are no rates.
+  package var currency: String?
+  package var dayFiles: [DayFile]
+  /// Rows after as-of, kept for later.
+  package var pendingRows: Int
+  /// Active days too old for the words.
+  package var farDays: Int
+  /// Of everything that was read so far.
+  package var counts: LedgerCounts
+
+  package var customers: Int { partitionCounts.reduce(0, +) }
+}
+
+/// Where a fold's state is read from and written to.
+package struct LedgerStateExchange: Sendable {
+  /// The state to go on from, nil to begin one.
+  package var previous: (folder: String, index: LedgerStateIndex)?
+  /// An empty folder for the new state.
+  package var target: String
+
+  package init(previous: (folder: String, index: LedgerStateIndex)?, target: String) {
+    self.previous = previous
+    self.target = target
+  }
+}
+
+/// Names of a state's files.
+enum StateFiles {
+  static let customers = "customers.parquet"
+  static let pending = "pending.parquet"
+  static let farDays = "far-days.parquet"
+  static func days(_ number: Int) -> String { "days-\(number).parquet" }
+  /// Rows of a row group, so that a piece that is read is one row group.
+  static let groupRows = 262_144
+}
+
+extension LedgerCounts: Codable {
+  private enum Key: String, CodingKey { case read, folded, quarantined, excluded, missing }
+
+  package init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: Key.self)
+    self.init()
+    read = try values.decode(Int.self, forKey: .read)
+    folded = try values.decode(Int.self, forKey: .folded)
+    for (name, count) in try values.decode([String: Int].self, forKey: .quarantined) {
+      if let reason = QuarantineReason(rawValue: name) { quarantined[reason] = count }
+    }
+    for (name, count) in try values.decode([String: Int].self, forKey: .excluded) {
+      if let reason = ExclusionReason(rawValue: name) { excluded[reason] = count }
+    }
+    missing = try values.decode([String: Int].self, forKey: .missing)
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(read, forKey: .read)
+    try values.encode(folded, forKey: .folded)
+    try values.encode(
+      Dictionary(uniqueKeysWithValues: quarantined.map { ($0.key.rawValue, $0.value) }),
+      forKey: .quarantined)
+    try values.encode(
+      Dictionary(uniqueKeysWithValues: excluded.map { ($0.key.rawValue, $0.value) }),
+      forKey: .excluded)
+    try values.encode(missing, forKey: .missing)
+  }
+}

@@ -1,0 +1,157 @@
+import Columnar
+import Features
+import Foundation
+import Sharding
+
+/// What a run is told of a ledger's state.
+public struct LedgerStateOptions: Sendable {
+  /// The state's folder.
+  public var folder: String
+  /// Forget what it holds and make it anew from the files given.
+  public var refold: Bool
+
+  public init(folder: String, refold: Bool) {
+    self.folder = folder
+    self.refold = refold
+  }
+}
+
+/// `state.json`: what a state was made of and what its other files hold.
+struct LedgerStateFile: Codable {
+  static let currentSchema = "tranche.state.v1"
+  static let name = "state.json"
+
+  var schema = currentSchema
+  var index: LedgerStateIndex
+  /// Every ledger file that was folded, in order.
+  var files: [InputRecord]
+
+  static func read(_ folder: String) throws -> LedgerStateFile {
+    let path = folder + "/" + name
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw RunFailure(
+        .badData, "holds no state", hint: "give an empty folder or one that --state made",
+        file: folder)
+    }
+    struct Header: Decodable { var schema: String? }
+    let header = try JSONText.decode(Header.self, from: data, file: path)
+    guard header.schema == currentSchema else {
+      throw RunFailure(
+        .badData, "is of schema \(header.schema ?? "unknown"), this program reads \(currentSchema)",
+        hint: "make the state anew with --refold", file: path)
+    }
+    return try JSONText.decode(LedgerStateFile.self, from: data, file: path)
+  }
+}
+
+/// A state under way from one run to the next: the old one is read, the new one is written beside it
+/// and takes its place in one step, after the run's own output is in its place.
+final class LedgerStateFolder {
+  let previous: LedgerStateFile?
+  /// The ledger files of this run, hashed before they are read.
+  let inputs: [InputRecord]
+  private let path: String
+  private let staged: StagedFolder
+
+  /// - Throws: `RunFailure` for a file that was folded before, under this or another name, and for a
+  ///   file of a known name with other content.
+  init(_ options: LedgerStateOptions, ledger: [String], workers: Workers) throws {
+    path = options.folder
+    let content = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    let known = content.isEmpty ? nil : try LedgerStateFile.read(path)
+    guard !ledger.contains("-") else {
+      throw RunFailure(
+        .usage, "a state cannot remember standard input", hint: "give the ledger as files")
+    }
+    if ledger.isEmpty, known == nil || options.refold {
+      throw RunFailure(.usage, "there is no ledger to make a state of", hint: "add --ledger")
+    }
+    staged = try StagedFolder(target: path, force: true)
+    inputs = try InputRecord.all(ledger, workers: workers)
+    if options.refold {
+      try Self.checkComplete(known, inputs, path)
+      previous = nil
+    } else {
+      previous = known
+      try Self.checkUnseen(known, inputs, path)
+    }
+  }
+
+  var exchange: LedgerStateExchange {
+    LedgerStateExchange(
+      previous: previous.map { (path, $0.index) }, target: staged.staging.path)
+  }
+
+  /// Puts the new state in place of the old one.
+  func commit(_ folded: FoldedLedger) throws {
+    guard let index = folded.state else { preconditionFailure("a fold with a state leaves one") }
+    for file in previous?.index.dayFiles ?? []
+    where index.dayFiles.contains(where: { $0.name == file.name }) {
+      try link(file.name)
+    }
+    let state = LedgerStateFile(index: index, files: (previous?.files ?? []) + inputs)
+    try staged.write(try JSONText.encode(state, pretty: false), to: LedgerStateFile.name)
+    try staged.commit()
+  }
+
+  /// Days' files never change, so the new state shares them with the old one.
+  private func link(_ name: String) throws {
+    let (old, new) = (path + "/" + name, staged.path(name))
+    if Foundation.link(old, new) == 0 { return }
+    do {
+      try FileManager.default.copyItem(atPath: old, toPath: new)
+    } catch {
+      throw RunFailure(
+        .io, "cannot be taken over into the new state: \(error.localizedDescription)",
+        hint: "check the space on the disk", file: old)
+    }
+  }
+
+  private static func name(_ path: String) -> String {
+    URL(fileURLWithPath: path).lastPathComponent
+  }
+
+  private static func checkUnseen(
+    _ known: LedgerStateFile?, _ inputs: [InputRecord], _ folder: String
+  ) throws {
+    var seen = known?.files ?? []
+    for input in inputs {
+      if let twin = seen.first(where: { $0.sha256 == input.sha256 }) {
+        let isSame = name(twin.path) == name(input.path)
+        throw RunFailure(
+          .badData,
+          isSame
+            ? "is in the state already" : "is in the state already, as \(name(twin.path))",
+          hint: "leave it out, or make the state anew from all files with --refold",
+          file: input.path)
+      }
+      if known?.files.contains(where: { name($0.path) == name(input.path) }) == true {
+        throw RunFailure(
+          .badData, "was folded before with other content",
+          hint:
+            "if it was corrected, make the state anew from all files with --refold, else give the new rows in a file of another name",
+          file: input.path)
+      }
+      seen.append(input)
+    }
+  }
+
+  /// Starting over must not lose files that only the old state remembers.
+  private static func checkComplete(
+    _ known: LedgerStateFile?, _ inputs: [InputRecord], _ folder: String
+  ) throws {
+    let names = Set(inputs.map { name($0.path) })
+    let contents = Set(inputs.map(\.sha256))
+    let lost = (known?.files ?? []).filter {
+      !names.contains(name($0.path)) && !contents.contains($0.sha256)
+    }
+    guard let first = lost.first else {
+      try checkUnseen(nil, inputs, folder)
+      return
+    }
+    throw RunFailure(
+      .badData,
+      "--refold starts over, but \(lost.count) of the state's files are not given, among them \(name(first.path))",
+      hint: "give all files to --ledger, or remove the folder to begin anew", file: folder)
+  }
+}

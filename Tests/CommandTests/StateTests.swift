@@ -1,0 +1,199 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `--state`: month after month from the new files alone.
+@Suite struct StateTests {
+  private static func file(_ month: Int) -> String {
+    "bank/ledger-2025-\(month < 10 ? "0" : "")\(month).parquet"
+  }
+  private static let ends = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+  private static func asOf(_ month: Int) -> String {
+    "2025-\(month < 10 ? "0" : "")\(month)-\(ends[month - 1])"
+  }
+  private static func rescore(_ files: [String], _ month: Int, out: String) -> [String] {
+    ["rescore", "--ledger"] + files
+      + ["--as-of", asOf(month), "--out", out, "--clusters", "4", "--no-report", "--force"]
+      + ["--columns", columns]
+  }
+  private static let columns = """
+    segment,segment_id,distance,margin,rfm_segment,clv_simple,recency_days,frequency,monetary,\
+    average_amount,tenure_days,active_days,refund_count,amount_30d,count_30d,amount_90d,count_90d,\
+    amount_365d,count_365d,trend,mean_gap_days,gap_regularity,share_atm
+    """
+
+  @Test func aYearOfMonthsEqualsTheWholeLedger() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 2_000, in: folder)
+    for month in 1...12 {
+      let result = try Tranche.json(
+        Self.rescore([Self.file(month)], month, out: "state-run") + ["--state", "state"],
+        in: folder)
+      try Tranche.json(
+        Self.rescore((1...month).map(Self.file), month, out: "whole"), in: folder)
+      for file in ["scores.parquet", "model.json", "segments.json"] {
+        #expect(
+          try folder.data("state-run/\(file)") == folder.data("whole/\(file)"),
+          "\(file) of month \(month)")
+      }
+      // Nothing is lost from the counts, and it is said where they come from.
+      var kept = try folder.object("state-run/quality.json")
+      let whole = try folder.object("whole/quality.json")
+      let known = try #require(kept.removeValue(forKey: "read_from_state") as? Int)
+      #expect((known == 0) == (month == 1))
+      for key in ["read", "scored", "quarantined", "excluded"] {
+        #expect(kept[key] as? Int == whole[key] as? Int, "\(key) of month \(month)")
+      }
+      #expect(kept["reasons"] as? [String: Int] == whole["reasons"] as? [String: Int])
+      #expect(result["rows_from_state"] as? Int == known)
+      let manifest = try folder.object("state-run/manifest.json")
+      #expect((manifest["inputs"] as? [Any])?.count == 1)
+      #expect((manifest["state_inputs"] as? [Any])?.count ?? 0 == month - 1)
+    }
+    // No new rows, a later day; the same features from the other command.
+    try Tranche.json(
+      ["features", "--state", "state", "--as-of", "2026-03-05", "--out", "later.parquet"],
+      in: folder)
+    try Tranche.json(
+      [
+        "features", "--ledger", "bank/ledger-*.parquet", "--as-of", "2026-03-05", "--out",
+        "whole.parquet",
+      ], in: folder)
+    #expect(try folder.data("later.parquet") == folder.data("whole.parquet"))
+    #expect(try folder.listing().filter { $0.hasPrefix(".") }.isEmpty)
+  }
+
+  @Test func refusesWhatWouldCountTwiceOrNotAtAll() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 300, in: folder)
+    func features(_ files: [String], _ more: [String] = []) throws -> ProcessResult {
+      try Tranche.run(
+        ["features", "--ledger"] + files + ["--state", "state", "--as-of", "2025-06-30", "--out"]
+          + ["out.parquet", "--force"] + more, in: folder)
+    }
+    #expect(try features([Self.file(1), Self.file(2)]).status == 0)
+    let state = try folder.data("state/state.json")
+    let output = try folder.data("out.parquet")
+
+    expectSentence(
+      try features([Self.file(2)]), status: 65, says: ["ledger-2025-02", "already", "--refold"])
+    try FileManager.default.copyItem(
+      atPath: folder.path(Self.file(2)), toPath: folder.path("renamed.parquet"))
+    expectSentence(
+      try features(["renamed.parquet"]), status: 65,
+      says: ["renamed", "already, as ledger-2025-02.parquet", "--refold"])
+    // Corrected: the same name, other content.
+    try FileManager.default.createDirectory(
+      atPath: folder.path("new"), withIntermediateDirectories: false)
+    try FileManager.default.copyItem(
+      atPath: folder.path(Self.file(5)), toPath: folder.path("new/ledger-2025-02.parquet"))
+    expectSentence(
+      try features(["new/ledger-2025-02.parquet"]), status: 65,
+      says: ["other content", "corrected", "--refold"])
+    expectSentence(
+      try features(["new/ledger-2025-02.parquet"], ["--refold"]), status: 65,
+      says: ["ledger-2025-01.parquet", "not given"])
+    expectSentence(
+      try features([Self.file(3)], ["--as-of", "2025-06-29"]), status: 64, says: ["cannot go back"])
+    expectSentence(try features(["-"]), status: 64, says: ["standard input"])
+    expectSentence(
+      try Tranche.run(
+        ["features", "--ledger", Self.file(3), "--state", "state", "--as-of", "2025-07-31"]
+          + ["--out", "out.parquet", "--force"], in: folder,
+        environment: ["TRANCHE_LEDGER_NEGATIVE": "debit"]), status: 64,
+      says: ["negative", "refund", "debit", "--refold"])
+    expectSentence(
+      try Tranche.run(
+        ["features", "--ledger", Self.file(3), "--state", "state", "--as-of", "2025-07-31"]
+          + ["--out", "out.parquet", "--force"], in: folder,
+        environment: ["TRANCHE_LEDGER_DUPLICATES": "drop"]), status: 64, says: ["duplicates"])
+    expectSentence(
+      try Tranche.run(
+        [
+          "features", "--ledger", Self.file(3), "--refold", "--as-of", "2025-07-31", "--out",
+          "x.csv",
+        ],
+        in: folder), status: 64, says: ["--refold", "--state"])
+    expectSentence(
+      try Tranche.run(["features", "--as-of", "2025-07-31", "--out", "x.csv"], in: folder),
+      status: 64, says: ["--ledger"])
+    expectSentence(
+      try Tranche.run(
+        ["features", "--ledger", Self.file(3), "--state", "bank", "--as-of", "2025-07-31"]
+          + ["--out", "x.csv"], in: folder), status: 65, says: ["bank", "no state"])
+    #expect(try folder.data("state/state.json") == state)
+    #expect(try folder.data("out.parquet") == output)
+
+    // With all files, corrected or not, a refold is the fold of these files.
+    let files = [Self.file(1), "new/ledger-2025-02.parquet"]
+    #expect(try features(files, ["--refold"]).status == 0)
+    try Tranche.json(
+      ["features", "--ledger"] + files + ["--as-of", "2025-06-30", "--out", "whole.parquet"],
+      in: folder)
+    #expect(try folder.data("out.parquet") == folder.data("whole.parquet"))
+  }
+
+  @Test func refusesForecastsOfValue() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 300, in: folder)
+    expectSentence(
+      try Tranche.run(
+        ["rescore", "--ledger", Self.file(1), "--state", "state", "--as-of", "2025-01-31"]
+          + ["--out", "out"], in: folder), status: 64, says: ["purchases", "--columns"])
+    #expect(!FileManager.default.fileExists(atPath: folder.path("state")))
+  }
+
+  /// Amounts as floating point cannot be taken apart again to the last bit.
+  @Test func refusesFloatingPointAmounts() throws {
+    let folder = try TemporaryFolder()
+    try Shell.python(
+      """
+      import sys, datetime, pyarrow as pa, pyarrow.parquet as pq
+      pq.write_table(pa.table({"customer_id": [1], "date": [datetime.date(2025, 1, 1)], "amount": [0.1]}),
+        sys.argv[1] + "/floats.parquet")
+      """, [folder.url.path])
+    expectSentence(
+      try Tranche.run(
+        ["features", "--ledger", "floats.parquet", "--state", "state", "--as-of", "2025-07-31"]
+          + ["--out", "x.csv"], in: folder), status: 64, says: ["exact amounts", "amount"])
+    #expect(try folder.listing() == ["floats.parquet"])
+  }
+
+  /// Killed at any moment the state is the old one or the new one, and the month can be run again.
+  @Test func aKilledRunLeavesAUsableState() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 2_000, in: folder)
+    func features(_ month: Int, _ state: String) -> [String] {
+      [
+        "features", "--ledger", Self.file(month), "--state", state, "--as-of", Self.asOf(month),
+        "--out", "\(state).parquet", "--force",
+      ]
+    }
+    try Tranche.json(features(1, "clean"), in: folder)
+    try FileManager.default.copyItem(atPath: folder.path("clean"), toPath: folder.path("base"))
+    try Tranche.json(features(2, "clean"), in: folder)
+    let expected = try folder.data("clean.parquet")
+    let old = try folder.data("base/state.json")
+    var seen: Set<Bool> = []
+    for round in 0..<24 {
+      try? FileManager.default.removeItem(atPath: folder.path("state"))
+      try FileManager.default.copyItem(atPath: folder.path("base"), toPath: folder.path("state"))
+      let process = try Tranche.start(features(2, "state"), in: folder)
+      usleep(useconds_t(4_000 + round * 7_000))
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+      let isOld = try folder.data("state/state.json") == old
+      seen.insert(isOld)
+      if isOld {
+        try Tranche.json(features(2, "state"), in: folder)
+        #expect(try folder.data("state.parquet") == expected, "round \(round)")
+      }
+      try Tranche.json(
+        ["features", "--state", "state", "--as-of", Self.asOf(2), "--out", "again.parquet"]
+          + ["--force"], in: folder)
+      #expect(try folder.data("again.parquet") == expected, "round \(round)")
+    }
+    #expect(seen.contains(true), "some runs were killed before they were done")
+    #expect(try folder.listing().filter { $0.hasPrefix(".state") }.isEmpty)
+  }
+}
