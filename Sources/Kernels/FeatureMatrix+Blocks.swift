@@ -23,7 +23,8 @@ extension FeatureMatrix {
     let tileCount = (values.count + Self.tileRows - 1) / Self.tileRows
     // The tiles from `firstRow` on are a matrix of their own.
     let bad = tranche_fill_double(
-      tiles + firstRow * columns, Int64(values.count), Int64(columns), Int64(column), 0,
+      KernelSet.strictLevel, tiles + firstRow * columns, Int64(values.count), Int64(columns),
+      Int64(column), 0,
       Int64(tileCount), base, centers[column], Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad) + firstRow
   }
