@@ -81,27 +81,27 @@ import Testing
 
     var large = try policy(64, 64)
     #expect(!large.usesBounds(changed: nil) && !large.usesBounds(changed: 0.2))
-    #expect(large.usesBounds(changed: 0.03))
+    do { let used = large.usesBounds(changed: 0.03); #expect(used) }
     // The first pass scores all, and is no failure.
     large.learn(scored: 100, of: 100)
-    #expect(large.usesBounds(changed: 0.5))
+    do { let used = large.usesBounds(changed: 0.5); #expect(used) }
     large.learn(scored: 20, of: 100)
-    #expect(large.usesBounds(changed: 0.5))
+    do { let used = large.usesBounds(changed: 0.5); #expect(used) }
     large.learn(scored: 90, of: 100)
     // Four plain iterations, then another try; eight after the next failure.
     #expect((0..<4).allSatisfy { _ in !large.usesBounds(changed: 0) })
-    #expect(large.usesBounds(changed: 0))
+    do { let used = large.usesBounds(changed: 0); #expect(used) }
     large.learn(scored: 100, of: 100)
     large.learn(scored: 90, of: 100)
     #expect((0..<8).allSatisfy { _ in !large.usesBounds(changed: 0) })
-    #expect(large.usesBounds(changed: 0))
+    do { let used = large.usesBounds(changed: 0); #expect(used) }
     #expect(large.scored == 400 && large.offered == 500)
 
     var forced = try policy(1, 3, .bounded)
     #expect(!forced.usesBounds(changed: nil) && forced.usesBounds(changed: 1))
     forced.learn(scored: 100, of: 100)
     forced.learn(scored: 100, of: 100)
-    #expect(forced.usesBounds(changed: 1))
+    do { let used = forced.usesBounds(changed: 1); #expect(used) }
   }
 
   @Test func boundsNeedAFusedKernel() throws {
