@@ -33,8 +33,8 @@ let package = Package(
         .linkedLibrary("arrow"), .linkedLibrary("parquet"),
       ]),
     .target(name: "Sharding"),
-    .target(name: "Kernels", dependencies: ["COpenBLAS", "CKernels"]),
-    .target(name: "Columnar", dependencies: ["CArrowBridge", "Sharding"]),
+    .target(name: "Kernels", dependencies: ["COpenBLAS", "CKernels", "Sharding"]),
+    .target(name: "Columnar", dependencies: ["CArrowBridge", "Sharding", crypto]),
     .target(
       name: "Features", dependencies: ["CKernels", "COpenBLAS", "Columnar", "Kernels", "Sharding"]),
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),

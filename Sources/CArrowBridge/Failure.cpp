@@ -42,6 +42,8 @@ void fill(ArrowBridgeError *error, const Failure &failure) {
   error->message = strdup(failure.message.c_str());
   error->column = failure.column.empty() ? nullptr : strdup(failure.column.c_str());
   error->row = failure.row;
+  error->status = failure.status;
+  std::strncpy(error->sqlstate, failure.sqlstate.c_str(), sizeof error->sqlstate - 1);
 }
 
 }  // namespace
@@ -56,7 +58,7 @@ Failure failure_from(const arrow::Status &status, Doing doing) {
 }
 
 bool guarded(ArrowBridgeError *error, Doing doing, const std::function<void()> &body) noexcept {
-  *error = {0, nullptr, nullptr, -1};
+  *error = {0, nullptr, nullptr, -1, 0, {}};
   try {
     body();
     return true;
@@ -82,7 +84,7 @@ extern "C" {
 void arrow_bridge_error_release(ArrowBridgeError *error) {
   free(error->message);
   free(error->column);
-  *error = {0, nullptr, nullptr, -1};
+  *error = {0, nullptr, nullptr, -1, 0, {}};
 }
 
 const char *arrow_bridge_version(void) { return ARROW_VERSION_STRING; }

@@ -18,6 +18,9 @@ struct Failure {
   std::string message;
   std::string column;
   int64_t row = -1;
+  /// Of databases.
+  int32_t status = 0;
+  std::string sqlstate = {};
 };
 
 /// Where an error happened decides what an errno means: a missing folder is "not found" to a

@@ -25,6 +25,12 @@ std::shared_ptr<arrow::io::ReadableFile> open_file(const std::string &path, File
   return file;
 }
 
+void name_types(ArrowBridgeFile &file) {
+  for (const auto &field : file.schema->fields()) {
+    file.type_names.push_back(field->type()->ToString());
+  }
+}
+
 }  // namespace bridge
 
 std::shared_ptr<arrow::io::ReadableFile> ArrowBridgeFile::reopen() const {
@@ -78,9 +84,7 @@ ArrowBridgeFile *arrow_bridge_file_open(const char *path, int32_t format, ArrowB
   ArrowBridgeFile *result = nullptr;
   guarded(error, Doing::reading, [&] {
     auto file = format == ARROW_BRIDGE_PARQUET ? open_parquet(path) : open_ipc(path);
-    for (const auto &field : file->schema->fields()) {
-      file->type_names.push_back(field->type()->ToString());
-    }
+    name_types(*file);
     result = file.release();
   });
   return result;

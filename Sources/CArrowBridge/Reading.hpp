@@ -68,4 +68,7 @@ namespace bridge {
 std::unique_ptr<ArrowBridgeFile> open_parquet(const std::string &path);
 std::unique_ptr<ArrowBridgeFile> open_ipc(const std::string &path);
 
+/// Fills in what is handed out by pointer.
+void name_types(ArrowBridgeFile &file);
+
 }  // namespace bridge

@@ -9,6 +9,8 @@ package struct Assignment: Sendable {
   package let columns: Int
   /// k × d, row-major, in original units.
   package let centroids: [Double]
+  /// The kernel that runs.
+  package let kernel: String
   private let kernelName: String?
   private let workers: Workers
 
@@ -52,7 +54,7 @@ package struct Assignment: Sendable {
     k = centroids.count / columns
     kernelName = kernel
     self.workers = workers
-    _ = try Self.kernel(columns, k, kernel)
+    self.kernel = try Self.kernel(columns, k, kernel).name
   }
 
   private static func kernel(_ d: Int, _ k: Int, _ name: String?) throws -> KernelSet {

@@ -26,6 +26,10 @@ package enum ClusteringError: Error, Equatable, CustomStringConvertible {
   case noWeight
   case invalidValue(row: Int, column: Int)
   case labelCount(labels: Int, rows: Int)
+  /// Rows that are alike have one label, and so put a cluster beyond its limits.
+  case sizeLimits(size: Int, least: Int, most: Int)
+  /// No row has enough neighbours.
+  case allNoise
 
   package var description: String {
     switch self {
@@ -45,6 +49,12 @@ package enum ClusteringError: Error, Equatable, CustomStringConvertible {
     case .noWeight: return "all weights are 0; at least one row needs a positive weight"
     case .invalidValue(let row, let column):
       return "row \(row), feature \(column), is not a finite number of usable size"
+    case .sizeLimits(let size, let least, let most):
+      return
+        "a cluster has \(size) rows where \(least) to \(most) are allowed, because rows that are "
+        + "alike have one label; widen the shares, or add a feature that tells them apart"
+    case .allNoise:
+      return "no row has enough neighbours, all would be noise; raise --eps or lower --min-points"
     case .labelCount(let labels, let rows):
       return "there are \(labels) labels for \(rows) rows; give one per row"
     }

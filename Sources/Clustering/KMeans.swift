@@ -136,7 +136,8 @@ package enum KMeans {
     let centers = sweep.matrix.centers
     for i in original.indices { original[i] += centers[i % centers.count] }
     return KMeansResult(
-      centroids: original, labels: outcome.labels, distances: outcome.distances,
+      centroids: original,
+      rows: RowResults(labels: outcome.labels, distances: outcome.distances),
       inertia: outcome.inertia, iterations: outcome.iterations, status: outcome.status,
       sizes: outcome.sizes, relocations: 0, warnings: [], kernel: sweep.kernel.name,
       recheckRate: 0, skippedShare: 0, seconds: .init())

@@ -17,10 +17,12 @@ package enum KMeansStatus: String, Sendable, Codable {
 package struct KMeansResult: Sendable {
   /// k × d, row-major, in the matrix's own (not centred) units.
   package var centroids: [Double]
+  /// Labels and distances where they were computed; as arrays in ``labels`` and ``distances``.
+  package internal(set) var rows: RowResults
   /// n: row of ``centroids``; equal to a fresh assignment to them.
-  package var labels: [Int32]
+  package var labels: [Int32] { rows.labels }
   /// n: Euclidean distance to the own centroid.
-  package var distances: [Float]
+  package var distances: [Float] { rows.distances }
   /// Σ w‖x − c‖² of ``labels`` and ``centroids``, in Double.
   package var inertia: Double
   package var iterations: Int
@@ -42,6 +44,7 @@ package struct KMeansResult: Sendable {
   package struct Seconds: Sendable, Codable, Equatable {
     package var initialize = 0.0
     package var iterate = 0.0
+    package init() {}
   }
 }
 
@@ -53,4 +56,26 @@ package struct KMeansProgress: Sendable {
   package var changed: Int
   /// Σ‖Δcentroid‖² of this iteration.
   package var shift: Double
+}
+
+/// One label and one distance a row, in memory of the heap or, for data that does not fit, of a
+/// temporary file.
+package final class RowResults: @unchecked Sendable {
+  package let rows: Int
+  private let labelStorage: RowStorage<Int32>
+  private let distanceStorage: RowStorage<Float>
+
+  init(labels: RowStorage<Int32>, distances: RowStorage<Float>) {
+    precondition(labels.rows == distances.rows)
+    rows = labels.rows
+    (labelStorage, distanceStorage) = (labels, distances)
+  }
+
+  /// Valid while this object is.
+  package var labelBase: UnsafePointer<Int32> { UnsafePointer(labelStorage.base) }
+  package var distanceBase: UnsafePointer<Float> { UnsafePointer(distanceStorage.base) }
+
+  /// Made when first asked for, and kept.
+  package private(set) lazy var labels = labelStorage.array
+  package private(set) lazy var distances = distanceStorage.array
 }

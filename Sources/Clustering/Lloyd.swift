@@ -32,8 +32,8 @@ struct Lloyd {
   struct Outcome {
     /// Centred.
     var centroids: [Double]
-    var labels: [Int32]
-    var distances: [Float]
+    var labels: RowStorage<Int32>
+    var distances: RowStorage<Float>
     var inertia: Double
     var sizes: [Int]
     var clusterWeights: [Double]
@@ -301,9 +301,7 @@ struct Lloyd {
       let outcome = try conclude(centroids)
       let empty = (0..<k).filter { outcome.clusterWeights[$0] == 0 }
       if empty.isEmpty { return outcome }
-      outcome.labels.withUnsafeBufferPointer {
-        labels.base.update(from: $0.baseAddress!, count: $0.count)
-      }
+      labels.base.update(from: outcome.labels.base, count: sweep.matrix.rows)
       let far = try farthestRows(empty.count, from: centroids, leaving: nil)
       guard !far.isEmpty else {
         throw ClusteringError.tooFewDistinctRows(clusters: k, largest: k - empty.count)
@@ -319,21 +317,11 @@ struct Lloyd {
   private mutating func conclude(_ centroids: [Double]) throws -> Outcome {
     let (sweep, k) = (self.sweep, self.k)
     let pack = sweep.kernel.pack(centroids, columns: sweep.matrix.columns)
-    var distances: [Float] = []
-    var parts: [Conclusion] = []
     let rows = sweep.matrix.rows
-    let labels = try [Int32](unsafeUninitializedCapacity: rows) { labels, count in
-      LargeMemory.prefersLargePages(labels)
-      nonisolated(unsafe) let labels = labels.baseAddress!
-      distances = try [Float](unsafeUninitializedCapacity: rows) { distances, count in
-        LargeMemory.prefersLargePages(distances)
-        nonisolated(unsafe) let distances = distances.baseAddress!
-        parts = try sweep.workers.map(sweep.shards.count) {
-          Conclusion(sweep, k, pack, shard: $0, labels: labels, distances: distances)
-        }
-        count = rows
-      }
-      count = rows
+    let labels = RowStorage<Int32>(uninitialized: rows)
+    let distances = RowStorage<Float>(uninitialized: rows)
+    let parts = try sweep.workers.map(sweep.shards.count) {
+      Conclusion(sweep, k, pack, shard: $0, labels: labels.base, distances: distances.base)
     }
     rechecked += parts.reduce(0) { $0 + $1.rechecked }
     assigned += rows

@@ -212,7 +212,10 @@ package struct MiniBatchKMeans {
     let clock = ContinuousClock()
     let began = clock.now
     let draws = BatchDraws(sweep, seed: configuration.seed)
-    var state = MiniBatchKMeans(configuration, workers: Workers(threads: 1))
+    var state = MiniBatchKMeans(
+      configuration,
+      workers: Workers(
+        threads: 1, cancellation: workers.cancellation, afterPiece: workers.afterPiece))
     state.origin = matrix.centers
     state.counts = [Double](repeating: 0, count: k)
     state.shifted = try state.bestStart(sweep, draws)

@@ -1,4 +1,5 @@
 import Kernels
+import Sharding
 
 /// One value per row, padded to whole tiles so that kernels may write full vectors.
 ///
@@ -7,6 +8,7 @@ final class RowStorage<Value: BitwiseCopyable>: @unchecked Sendable {
   let rows: Int
   private let capacity: Int
   let base: UnsafeMutablePointer<Value>
+  private let memory: RowMemory
 
   convenience init(rows: Int, repeating value: Value) {
     self.init(uninitialized: rows)
@@ -18,11 +20,9 @@ final class RowStorage<Value: BitwiseCopyable>: @unchecked Sendable {
     self.rows = rows
     let tileRows = FeatureMatrix.tileRows
     capacity = max((rows + tileRows - 1) / tileRows * tileRows, tileRows)
-    base = LargeMemory.allocate(bytes: capacity * MemoryLayout<Value>.stride)
-      .bindMemory(to: Value.self, capacity: capacity)
+    memory = RowMemory(bytes: capacity * MemoryLayout<Value>.stride)
+    base = memory.base.bindMemory(to: Value.self, capacity: capacity)
   }
-
-  deinit { base.deallocate() }
 
   var array: [Value] { Array(UnsafeBufferPointer(start: base, count: rows)) }
 }

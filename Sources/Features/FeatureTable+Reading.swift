@@ -14,20 +14,11 @@ extension FeatureTable {
     _ source: any Source, id: String?, names: [String], format: DecimalFormat, workers: Workers,
     progress: (Int) -> Void = { _ in }
   ) throws -> FeatureTable {
-    let schema = source.schema
-    func position(_ name: String) throws -> Int {
-      if let index = schema.index(of: name) { return index }
-      let known = schema.fields.map(\.name)
-      throw InputError(
-        .badData, "there is no column \"\(name)\" among \(known.joined(separator: ", "))",
-        file: source.files.first, column: name,
-        hint: "check the names after --features and --id")
-    }
-    guard !schema.fields.isEmpty else {
+    guard !source.schema.fields.isEmpty else {
       throw InputError(.badData, "has no columns", file: source.files.first)
     }
-    let idColumn = try id.map(position) ?? 0
-    let features = try names.map(position)
+    let idColumn = try id.map { try source.position(of: $0) } ?? 0
+    let features = try names.map { try source.position(of: $0) }
     // A column may be both the id and a feature; it is decoded once.
     let asked = [idColumn] + features.filter { $0 != idColumn }
     let slots = features.map { feature in asked.firstIndex(of: feature)! }

@@ -1,4 +1,5 @@
 import CKernels
+import Sharding
 
 /// Bounds that let Lloyd's iterations leave out centroids that cannot be a point's nearest.
 ///
@@ -32,6 +33,7 @@ package final class CentroidBounds: @unchecked Sendable {
   private let d: Int
   private let function: KernelSet.BoundedFunction
   private let margins: UnsafeMutablePointer<Float>
+  private let marginMemory: RowMemory
   private let packed: UnsafeMutablePointer<Float>
   private let half: UnsafeMutablePointer<Float>
   private let drift: UnsafeMutablePointer<Float>
@@ -57,7 +59,8 @@ package final class CentroidBounds: @unchecked Sendable {
       LargeMemory.allocate(bytes: count * 4).bindMemory(to: Float.self, capacity: count)
     }
     let vectors = matrix.tileCount * (FeatureMatrix.tileRows / Self.pointsPerVector)
-    margins = floats(max(vectors, 1) * groups)
+    marginMemory = RowMemory(bytes: max(vectors, 1) * groups * 4)
+    margins = marginMemory.base.bindMemory(to: Float.self, capacity: max(vectors, 1) * groups)
     packed = floats(groups * Self.groupSize * d)
     half = floats(groups * Self.groupSize)
     drift = floats(k)
@@ -65,7 +68,6 @@ package final class CentroidBounds: @unchecked Sendable {
   }
 
   deinit {
-    margins.deallocate()
     packed.deallocate()
     half.deallocate()
     drift.deallocate()

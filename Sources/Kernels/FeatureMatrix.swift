@@ -1,4 +1,5 @@
 import CKernels
+import Sharding
 
 /// n points × d features in Float32, in tiles of ``tileRows`` points whose columns lie side by side,
 /// so that SIMD lanes are points and every pass reads memory front to back.
@@ -28,6 +29,7 @@ package final class FeatureMatrix: @unchecked Sendable {
   package let tiles: UnsafeMutablePointer<Float>
   /// Per tile, at least the largest norm of its points.
   let norms: UnsafeMutablePointer<Float>
+  private let memory: RowMemory
 
   /// An unfilled matrix.
   package init(rows: Int, columns: Int, centers: [Double]) {
@@ -36,18 +38,11 @@ package final class FeatureMatrix: @unchecked Sendable {
     self.columns = columns
     self.centers = centers
     let tileCount = (rows + Self.tileRows - 1) / Self.tileRows
-    tiles = Self.aligned(tileCount * Self.tileRows * columns)
-    norms = Self.aligned(tileCount)
-  }
-
-  deinit {
-    tiles.deallocate()
-    norms.deallocate()
-  }
-
-  private static func aligned(_ count: Int) -> UnsafeMutablePointer<Float> {
-    LargeMemory.allocate(bytes: max(count, 1) * 4)
-      .bindMemory(to: Float.self, capacity: max(count, 1))
+    let values = tileCount * Self.tileRows * columns
+    memory = RowMemory(bytes: (values + tileCount) * 4)
+    let floats = memory.base.bindMemory(to: Float.self, capacity: values + tileCount)
+    tiles = floats
+    norms = floats + values
   }
 
   /// Writes `column` for the points of `tiles` from its `rows` values.

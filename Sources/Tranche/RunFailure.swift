@@ -96,6 +96,12 @@ extension RunFailure {
     case let error as TransformError: self.init(error)
     case let error as ClusteringError: self.init(.badData, error.description)
     case let error as ConfigurationError: self.init(error)
+    case let error as SpillSpace.Failure:
+      self.init(
+        error.code == EACCES || error.code == EPERM || error.code == EROFS ? .permission : .io,
+        "a temporary file of \(MemoryBudget.describe(error.bytes)) cannot be made: "
+          + String(cString: strerror(error.code)),
+        hint: "make room there, write elsewhere, or raise --memory", file: error.folder)
     case let error as ReportError: self.init(.usage, error.description)
     case SyntheticBankError.outOfRange(let field, let value, let allowed):
       self.init(
@@ -120,6 +126,9 @@ extension RunFailure {
       case .cannotCreate: .cannotCreate
       case .io: .io
       case .usage: .usage
+      case .unavailable: .unavailable
+      case .tryAgain: .tryAgain
+      case .configuration: .configuration
       }
     self.init(
       code, error.message, hint: error.hint ?? Self.usualHint(error), file: error.file,
@@ -134,7 +143,7 @@ extension RunFailure {
     case .badData: "check that the file is complete and what its name says"
     case .permission: "check the permissions"
     case .cannotCreate, .io: "check the space on the disk and the permissions"
-    case .usage: nil
+    case .usage, .unavailable, .tryAgain, .configuration: nil
     }
   }
 
@@ -149,7 +158,8 @@ extension RunFailure {
     }
     let flags = [
       "clusterCount": "--clusters", "restarts": "--n-init", "maxIterations": "--max-iterations",
-      "tolerance": "--tolerance",
+      "tolerance": "--tolerance", "minShare": "--min-share", "maxShare": "--max-share",
+      "radius": "--eps", "minimumPoints": "--min-points",
     ]
     self.init(.usage, "\(flags[field] ?? field) is \(value)", hint: "it must be \(allowed)")
   }

@@ -75,6 +75,19 @@ struct ReadingOptions: ParsableArguments {
   }
 }
 
+/// `--memory` of the commands that can work out of core.
+enum MemoryOption {
+  static var help: ArgumentHelp {
+    ArgumentHelp(
+      "Memory to use at most, such as 512MiB or 4GiB (default: as much as it takes).",
+      valueName: "size")
+  }
+
+  static func apply(_ memory: String?, to configuration: inout Configuration) {
+    if let memory { configuration.set("run.memory", .text(memory), flag: "--memory") }
+  }
+}
+
 func commaSeparated(_ text: String) -> [String] {
   text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
 }

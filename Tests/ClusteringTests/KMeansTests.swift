@@ -80,28 +80,30 @@ import Testing
     #expect(try policy(1, 1, .bounded).bounds != nil)
 
     var large = try policy(64, 64)
-    #expect(!large.usesBounds(changed: nil) && !large.usesBounds(changed: 0.2))
-    do { let used = large.usesBounds(changed: 0.03); #expect(used) }
+    var used = [nil, 0.2, 0.03].map { large.usesBounds(changed: $0) }
+    #expect(used == [false, false, true])
     // The first pass scores all, and is no failure.
     large.learn(scored: 100, of: 100)
-    do { let used = large.usesBounds(changed: 0.5); #expect(used) }
+    used = [large.usesBounds(changed: 0.5)]
     large.learn(scored: 20, of: 100)
-    do { let used = large.usesBounds(changed: 0.5); #expect(used) }
+    used.append(large.usesBounds(changed: 0.5))
+    #expect(used == [true, true])
     large.learn(scored: 90, of: 100)
     // Four plain iterations, then another try; eight after the next failure.
-    #expect((0..<4).allSatisfy { _ in !large.usesBounds(changed: 0) })
-    do { let used = large.usesBounds(changed: 0); #expect(used) }
+    used = (0..<5).map { _ in large.usesBounds(changed: 0) }
+    #expect(used == [Bool](repeating: false, count: 4) + [true])
     large.learn(scored: 100, of: 100)
     large.learn(scored: 90, of: 100)
-    #expect((0..<8).allSatisfy { _ in !large.usesBounds(changed: 0) })
-    do { let used = large.usesBounds(changed: 0); #expect(used) }
+    used = (0..<9).map { _ in large.usesBounds(changed: 0) }
+    #expect(used == [Bool](repeating: false, count: 8) + [true])
     #expect(large.scored == 400 && large.offered == 500)
 
     var forced = try policy(1, 3, .bounded)
-    #expect(!forced.usesBounds(changed: nil) && forced.usesBounds(changed: 1))
+    used = [nil, 1].map { forced.usesBounds(changed: $0) }
     forced.learn(scored: 100, of: 100)
     forced.learn(scored: 100, of: 100)
-    do { let used = forced.usesBounds(changed: 1); #expect(used) }
+    used.append(forced.usesBounds(changed: 1))
+    #expect(used == [false, true, true])
   }
 
   @Test func boundsNeedAFusedKernel() throws {

@@ -159,6 +159,61 @@ import Testing
     #expect(try folder.listing() == ["floats.parquet"])
   }
 
+  /// Random ledgers of any kind, months of 1 to 200 days, late and early rows, files in any order for
+  /// the run over all of them: the same bytes and the same counts.
+  @Test func randomLedgersGoOnExactly() throws {
+    let folder = try TemporaryFolder()
+    try Shell.python(Self.randomLedgers, [Tranche.binary.path, folder.url.path])
+  }
+
+  private static let randomLedgers = """
+    import random, subprocess, os, shutil, datetime, decimal, sys, filecmp, json
+    import pyarrow as pa, pyarrow.parquet as pq
+    T=sys.argv[1]; os.chdir(sys.argv[2])
+    D=decimal.Decimal
+    FE=["recency_days","frequency","monetary","average_amount","tenure_days","active_days","refund_count","amount_30d","count_30d","amount_90d","count_90d","amount_365d","count_365d","trend","mean_gap_days","gap_regularity"]
+    for seed in range(4):
+        r=random.Random(seed)
+        for n in ("st","m"): shutil.rmtree(n, ignore_errors=True)
+        os.mkdir("m")
+        text=r.random()<.5; cur=r.random()<.4; types=r.random()<.5
+        feats=None if r.random()<.4 else r.sample(FE, r.randint(1,5))
+        base=datetime.date(2024,1,1); files=[]; asof=base
+        env=dict(os.environ)
+        cfg=[]
+        if types: env["TRANCHE_LEDGER_EXCLUDE_TYPES"]="fee"
+        env["TRANCHE_LEDGER_REFUNDS"]=r.choice(["net","drop"])
+        if cur:
+            open("c.toml","w").write("[ledger.rates]\\nEUR = 1\\nTRY = 0.025\\n"); cfg=["--config","c.toml"]
+        for step in range(9):
+            asof+=datetime.timedelta(days=r.choice([1,5,28,30,31,31,60,200]))
+            new=[]
+            if step==0 or r.random()<.85:
+                n=r.randint(1,400); rows={"customer_id":[],"date":[],"amount":[],"channel":[],"type":[],"currency":[]}
+                for _ in range(n):
+                    i=r.randint(0,60); rows["customer_id"].append(None if r.random()<.01 else (f"c{i:05d}" if text else i-30))
+                    d=asof-datetime.timedelta(days=r.randint(0,30))
+                    u=r.random()
+                    if u<.15: d-=datetime.timedelta(days=r.randint(0,700))
+                    elif u<.3: d+=datetime.timedelta(days=r.randint(1,120))
+                    elif u<.31: d-=datetime.timedelta(days=r.randint(4000,5000))
+                    rows["date"].append(None if r.random()<.01 else d)
+                    rows["amount"].append(None if r.random()<.01 else D(r.randint(-3000,20000))/100)
+                    rows["channel"].append(r.choice([None,"web","atm","app"][:2+step//3]))
+                    rows["type"].append(r.choice([None,"fee","sale"]))
+                    rows["currency"].append(r.choice(["EUR","TRY",None]) if cur else "EUR")
+                f=f"m/{step}.parquet"
+                pq.write_table(pa.table({"customer_id":pa.array(rows["customer_id"], pa.string() if text else pa.int64()),"date":pa.array(rows["date"],pa.date32()),"amount":pa.array(rows["amount"],pa.decimal128(12,2)),"channel":pa.array(rows["channel"],pa.string()),"type":pa.array(rows["type"],pa.string()),"currency":pa.array(rows["currency"],pa.string())}), f, row_group_size=r.choice([7,100,1000]))
+                new=[f]; files+=new
+            more=cfg+(["--features",",".join(feats)] if feats else [])+["--as-of",str(asof),"--force","--threads",str(r.choice([1,2,3]))]
+            a=subprocess.run([T,"features",*(["--ledger",*new] if new else []),"--state","st","--out","a.parquet","--json",*more],env=env,capture_output=True,text=True)
+            b=subprocess.run([T,"features","--ledger",*r.sample(files,len(files)),"--out","b.parquet","--json",*more],env=env,capture_output=True,text=True)
+            assert a.returncode==0 and b.returncode==0,(seed,step,a.stderr,b.stderr)
+            ja,jb=json.loads(a.stdout)["rows"],json.loads(b.stdout)["rows"]
+            assert ja==jb,(seed,step,ja,jb)
+            assert filecmp.cmp("a.parquet","b.parquet",shallow=False),(seed,step,feats)
+    """
+
   /// Killed at any moment the state is the old one or the new one, and the month can be run again.
   @Test func aKilledRunLeavesAUsableState() throws {
     let folder = try TemporaryFolder()

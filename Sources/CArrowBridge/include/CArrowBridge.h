@@ -55,6 +55,10 @@ enum ArrowBridgeErrorKind {
   ARROW_BRIDGE_OUT_OF_MEMORY,
   /// The output cannot be created.
   ARROW_BRIDGE_CANNOT_CREATE,
+  /// A database or its driver refused: `status` and `sqlstate` say how.
+  ARROW_BRIDGE_DATABASE,
+  /// A driver library cannot be loaded.
+  ARROW_BRIDGE_DRIVER,
 };
 
 typedef struct ArrowBridgeError {
@@ -66,6 +70,9 @@ typedef struct ArrowBridgeError {
   char *column;
   /// 0-based row within what was being read, or -1.
   int64_t row;
+  /// Of a database: ADBC's status code, and the five letters of SQL, empty where there are none.
+  int32_t status;
+  char sqlstate[6];
 } ArrowBridgeError;
 
 void arrow_bridge_error_release(ArrowBridgeError *error);
@@ -219,6 +226,39 @@ bool arrow_bridge_writer_write(
 bool arrow_bridge_writer_close(ArrowBridgeWriter *writer, ArrowBridgeError *error);
 /// Frees the writer; an unfinished file stays as it is.
 void arrow_bridge_writer_free(ArrowBridgeWriter *writer);
+
+// -- Databases -----------------------------------------------------------------------------------
+
+/// A connection through an ADBC driver (arrow.apache.org/adbc). One caller at a time.
+typedef struct ArrowBridgeDatabase ArrowBridgeDatabase;
+
+/// Loads the driver library (once a process) and connects.
+///
+/// - `entry`: the driver's init function, null for `AdbcDriverInit`.
+/// - `options`: `option_count` pairs of key and value for the driver, one after the other.
+ArrowBridgeDatabase *arrow_bridge_database_open(
+    const char *driver, const char *entry, const char *const *options, int64_t option_count,
+    ArrowBridgeError *error);
+/// What was not committed is undone. Results still open keep the connection alive.
+void arrow_bridge_database_close(ArrowBridgeDatabase *database);
+
+/// Runs a statement without rows.
+bool arrow_bridge_database_execute(
+    ArrowBridgeDatabase *database, const char *sql, ArrowBridgeError *error);
+/// Runs a query; its rows are read, once, through a cursor of the result. `options` are the
+/// statement's, as above.
+ArrowBridgeFile *arrow_bridge_database_query(
+    ArrowBridgeDatabase *database, const char *sql, const char *const *options,
+    int64_t option_count, ArrowBridgeError *error);
+
+/// From here on nothing is visible to others until `arrow_bridge_database_commit`.
+bool arrow_bridge_database_begin(ArrowBridgeDatabase *database, ArrowBridgeError *error);
+bool arrow_bridge_database_commit(ArrowBridgeDatabase *database, ArrowBridgeError *error);
+/// Appends a struct array to a table, which is created first when `create`; array and schema are
+/// released in any case. `table_schema` may be null.
+bool arrow_bridge_database_ingest(
+    ArrowBridgeDatabase *database, const char *table_schema, const char *table, bool create,
+    struct ArrowArray *batch, struct ArrowSchema *schema, ArrowBridgeError *error);
 
 #ifdef __cplusplus
 }

@@ -3,12 +3,13 @@ import CArrowBridge
 /// An open Parquet or Arrow IPC file: its fields and row groups. Reading is safe on any thread.
 final class ArrowFile: @unchecked Sendable {
   enum Format {
-    case parquet, ipc
+    case parquet, ipc, database
 
     var name: String {
       switch self {
       case .parquet: "Parquet"
       case .ipc: "Arrow IPC"
+      case .database: "database"
       }
     }
   }
@@ -28,6 +29,7 @@ final class ArrowFile: @unchecked Sendable {
   let rows: Int64?
   private let handle: OpaquePointer
   private let owner: AnyObject?
+  private let database: DatabaseAddress?
 
   /// - Parameters:
   ///   - name: What messages call the file; differs from `path` for a spooled stream.
@@ -36,14 +38,13 @@ final class ArrowFile: @unchecked Sendable {
     self.path = name ?? path
     self.owner = owner
     self.format = format
+    database = nil
     let context = BridgeContext(file: self.path, format: format.name)
     let kind = format == .parquet ? ARROW_BRIDGE_PARQUET : ARROW_BRIDGE_IPC
     let opened = try context.call { arrow_bridge_file_open(path, Int32(kind.rawValue), $0) }
     guard let opened else { preconditionFailure("the bridge opens a file or says why not") }
     handle = opened
-    fields = (0..<arrow_bridge_file_fields(opened)).map {
-      Self.field(arrow_bridge_file_field(opened, $0))
-    }
+    fields = Self.fields(opened)
     groupRows = (0..<arrow_bridge_file_groups(opened)).map {
       Int(arrow_bridge_file_group_rows(opened, $0))
     }
@@ -51,7 +52,23 @@ final class ArrowFile: @unchecked Sendable {
     rows = counted < 0 ? nil : counted
   }
 
+  /// The result of a query, which only a cursor can read, once. Takes over `handle`.
+  init(result handle: OpaquePointer, of address: DatabaseAddress) {
+    path = address.name
+    owner = nil
+    format = .database
+    database = address
+    self.handle = handle
+    fields = Self.fields(handle)
+    groupRows = []
+    rows = nil
+  }
+
   deinit { arrow_bridge_file_close(handle) }
+
+  private static func fields(_ handle: OpaquePointer) -> [FileField] {
+    (0..<arrow_bridge_file_fields(handle)).map { field(arrow_bridge_file_field(handle, $0)) }
+  }
 
   /// Whole row groups with the given fields, decoded on the calling thread.
   func read(groups: Range<Int>, columns: [FileColumn], firstRow: Int64) throws -> [Column] {
@@ -75,7 +92,7 @@ final class ArrowFile: @unchecked Sendable {
   func cursor(
     groups: [Int], columns: [FileColumn], batchRows: Int, buffered: Bool
   ) throws -> Cursor {
-    let context = BridgeContext(file: path, format: format.name)
+    let context = BridgeContext(file: path, format: format.name, database: database)
     let groups = groups.map(Int32.init)
     let opened = try withColumns(columns) { selection in
       try groups.withUnsafeBufferPointer { list in
@@ -105,7 +122,8 @@ final class ArrowFile: @unchecked Sendable {
 
     /// Nil at the end.
     func next(firstRow: Int64) throws -> Batch? {
-      let context = BridgeContext(file: file.path, format: file.format.name, firstRow: firstRow)
+      let context = BridgeContext(
+        file: file.path, format: file.format.name, firstRow: firstRow, database: file.database)
       guard let batch = try context.call({ arrow_bridge_cursor_next(handle, $0) }) else {
         return nil
       }

@@ -37,7 +37,7 @@ package final class IPCSource: Source {
       let origin = RecordBatch.Origin(file: files[file], firstRow: row)
       let selected = Schema(fields: columns.map { schema.fields[$0] })
       row += Int64(batch.rows)
-      return Piece {
+      return Piece(rows: batch.rows) {
         RecordBatch(
           schema: selected, columns: try batch.decode(), rows: batch.rows, origin: origin)
       }

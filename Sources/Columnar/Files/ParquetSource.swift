@@ -11,6 +11,9 @@ package final class ParquetSource: Source {
     package var wholeGroupRows = 4_194_304
     /// Rows of one piece of a streamed row group.
     package var streamedRows = 1_048_576
+    /// Whether batches of a piece are fetched bit by bit, not a row group's columns at once: slower,
+    /// for a memory budget.
+    package var buffersBatches = false
     package init() {}
   }
 
@@ -78,14 +81,15 @@ package final class ParquetSource: Source {
     row += Int64(rows)
     let groups = firstGroup..<group
     let total = rows
-    return Piece {
+    let buffered = limits.buffersBatches
+    return Piece(rows: total) {
       RecordBatch(
         schema: schema,
         columns: try current.read(groups: groups, columns: columns, firstRow: firstRow),
         rows: total, origin: RecordBatch.Origin(file: current.path, firstRow: firstRow))
     } batches: { batchRows, body in
       let cursor = try current.cursor(
-        groups: Array(groups), columns: columns, batchRows: batchRows, buffered: false)
+        groups: Array(groups), columns: columns, batchRows: batchRows, buffered: buffered)
       var row = firstRow
       while let batch = try cursor.next(firstRow: row) {
         let origin = RecordBatch.Origin(file: current.path, firstRow: row)
@@ -113,7 +117,7 @@ package final class ParquetSource: Source {
     let origin = RecordBatch.Origin(file: files[file], firstRow: row)
     let schema = selected(columns)
     row += Int64(batch.rows)
-    return Piece {
+    return Piece(rows: batch.rows) {
       RecordBatch(
         schema: schema, columns: try batch.decode(), rows: batch.rows, origin: origin)
     }

@@ -9,20 +9,31 @@ package struct ReadOptions: Sendable {
   package var dictionaryColumns: [String] = []
   package var parquet = ParquetSource.Limits()
   package var csv = CSVOptions()
+  package var databases = DatabaseSettings()
 
   package init() {}
 }
 
 /// From what a person writes on the command line to a ``Source``.
 package enum Sources {
-  /// Opens files, globs (`ledger/2026-*.parquet`), folders (their files of a known extension) or `-`
-  /// (standard input: CSV, or what `options.format` says).
+  /// Opens files, globs (`ledger/2026-*.parquet`), folders (their files of a known extension), `-`
+  /// (standard input: CSV, or what `options.format` says), or a database (``DatabaseAddress``).
   ///
   /// - Throws: ``InputError``: `.noInput` for what is not there, `.usage` for formats that mix or
-  ///   cannot be told, `.badData` for files that are not what their name says.
+  ///   cannot be told, `.badData` for files that are not what their name says; what
+  ///   ``DatabaseSource`` throws.
   package static func open(
     _ inputs: [String], options: ReadOptions = ReadOptions()
   ) throws -> any Source {
+    if let input = inputs.first(where: DatabaseAddress.isDatabase) {
+      guard inputs.count == 1 else {
+        throw InputError(
+          .usage, "a database is read alone, not together with other inputs",
+          file: DatabaseAddress.redacted(input), hint: "join the rows in one query")
+      }
+      return try DatabaseSource(
+        DatabaseAddress(input, settings: options.databases), settings: options.databases)
+    }
     let files = try expand(inputs, format: options.format)
     let format = try commonFormat(of: files, options)
     switch format {
@@ -45,6 +56,11 @@ package enum Sources {
   /// The files that `inputs` name: globs and folders in bytewise order, each input in its place.
   package static func expand(_ inputs: [String], format: FileFormat? = nil) throws -> [String] {
     guard !inputs.isEmpty else { throw InputError(.usage, "no input file is named") }
+    if let input = inputs.first(where: DatabaseAddress.isDatabase) {
+      throw InputError(
+        .usage, "a database has no files to keep account of",
+        file: DatabaseAddress.redacted(input), hint: "leave --state out, or give files")
+    }
     let files = try inputs.flatMap { input -> [String] in
       if input == "-" { return [input] }
       if isFolder(input) { return try contents(of: input, format: format) }

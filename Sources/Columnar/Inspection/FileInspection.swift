@@ -25,7 +25,8 @@ package struct FileInspection: Sendable, Codable {
   }
 
   package let path: String
-  package let format: FileFormat
+  /// Nil for a database.
+  package let format: FileFormat?
   package let bytes: Int64
   /// Nil where the format does not say.
   package let rows: Int64?
@@ -49,8 +50,11 @@ package struct FileInspection: Sendable, Codable {
   ) throws {
     var options = options
     options.csv.rowErrors = .collect
-    let format = try options.format ?? FileFormat.named(path)?.format ?? Self.unknown(path)
-    options.format = format
+    let isDatabase = DatabaseAddress.isDatabase(path)
+    let format: FileFormat? =
+      isDatabase
+      ? nil : try options.format ?? FileFormat.named(path)?.format ?? Self.unknown(path)
+    if let format { options.format = format }
     let text = format == .csv ? try TextShape(path, &options.csv) : nil
     let source = try Sources.open([path], options: options)
     let readable = source.schema.fields.indices.filter {
@@ -58,7 +62,7 @@ package struct FileInspection: Sendable, Codable {
     }
     let batch = try source.next(columns: readable)?.decode()
     let sampled = min(batch?.rows ?? 0, sampleRows)
-    self.path = path
+    self.path = isDatabase ? source.files[0] : path
     self.format = format
     let attributes = try? FileManager.default.attributesOfItem(atPath: path)
     bytes = (attributes?[.size] as? NSNumber)?.int64Value ?? 0

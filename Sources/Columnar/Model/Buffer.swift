@@ -1,3 +1,5 @@
+import Sharding
+
 #if canImport(Glibc)
   import Glibc
 #endif
@@ -31,8 +33,8 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
   package static func uninitialized(
     count: Int
   ) -> (buffer: Buffer, storage: UnsafeMutableBufferPointer<Element>) {
-    let block = AlignedBlock(bytes: count * MemoryLayout<Element>.stride)
-    let start = block.address.assumingMemoryBound(to: Element.self)
+    let block = RowMemory(bytes: count * MemoryLayout<Element>.stride)
+    let start = block.base.bindMemory(to: Element.self, capacity: Swift.max(count, 1))
     return (
       Buffer(base: UnsafePointer(start), count: count, owner: block),
       UnsafeMutableBufferPointer(start: start, count: count)

@@ -13,6 +13,12 @@ package struct InputError: Error, Sendable, Hashable {
     case io
     /// Asked for in a way that contradicts itself (64).
     case usage
+    /// A database does not answer (69).
+    case unavailable
+    /// Someone else is in the way, for now (75).
+    case tryAgain
+    /// A named source or a driver is not set up (78).
+    case configuration
   }
 
   package var kind: Kind

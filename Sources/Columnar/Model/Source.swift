@@ -20,18 +20,22 @@ package protocol Source: AnyObject {
 package struct Piece: Sendable {
   /// Decodes into one batch; safe on any thread, once.
   package let decode: @Sendable () throws -> RecordBatch
+  /// How many rows it holds, where the format says so before they are decoded.
+  package let rows: Int?
   private let batches: (@Sendable (Int, (RecordBatch) throws -> Void) throws -> Void)?
 
-  package init(decode: @escaping @Sendable () throws -> RecordBatch) {
+  package init(rows: Int? = nil, decode: @escaping @Sendable () throws -> RecordBatch) {
+    self.rows = rows
     self.decode = decode
     batches = nil
   }
 
   /// - Parameter batches: Decodes into batches of at most so many rows, in order.
   package init(
-    decode: @escaping @Sendable () throws -> RecordBatch,
+    rows: Int? = nil, decode: @escaping @Sendable () throws -> RecordBatch,
     batches: @escaping @Sendable (Int, (RecordBatch) throws -> Void) throws -> Void
   ) {
+    self.rows = rows
     self.decode = decode
     self.batches = batches
   }

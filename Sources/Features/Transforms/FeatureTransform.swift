@@ -68,6 +68,17 @@ package struct FeatureTransform: Sendable, Codable, Equatable {
     for row in 0..<values.count { target[row] = (target[row] - center) / scale }
   }
 
+  /// Centre and scale from the moments of the shaped values. Scale 0 marks a constant, which has no
+  /// place among features; medians and quartiles are set by whoever has whole columns.
+  mutating func scale(by moments: Moments, _ scaling: TransformConfiguration.Scaling) {
+    switch scaling {
+    case .none, .robust: scale = moments.isConstant ? 0 : 1
+    case .standard, .logStandard:
+      center = moments.mean
+      scale = moments.isConstant ? 0 : moments.standardDeviation
+    }
+  }
+
   /// Back to the original unit. Winsorised values come back as the bound.
   package func inverse(_ scaled: Double) -> Double {
     let x = scaled * scale + center

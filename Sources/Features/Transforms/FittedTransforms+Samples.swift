@@ -32,12 +32,42 @@ extension FittedTransforms {
         return matrix.fill(dimension, tiles: tiles, from: UnsafeBufferPointer(target))
       }
       if let row = bad.compactMap({ $0 }).first {
-        let feature = components == nil ? features[dimension].name : "component \(dimension + 1)"
-        throw TransformError.missingValue(feature: feature, row: row)
+        throw TransformError.missingValue(feature: name(of: dimension), row: row)
       }
     }
     try workers.forEach(pieces.count) { matrix.finish(tiles: pieces[$0]) }
     return matrix
+  }
+
+  private func name(of dimension: Int) -> String {
+    components == nil ? features[dimension].name : "component \(dimension + 1)"
+  }
+
+  /// Writes the samples of some rows, which begin and end tiles of the matrix (or end with it), on
+  /// the calling thread.
+  ///
+  /// - Parameter columns: One per transform, of those rows only.
+  /// - Throws: ``TransformError/missingValue(feature:row:)``; the row is the matrix's.
+  package func fill(
+    _ matrix: FeatureMatrix, rows: Range<Int>, from columns: [Buffer<Double>]
+  ) throws(TransformError) {
+    precondition(columns.count == features.count && matrix.columns >= dimensions)
+    let tileRows = FeatureMatrix.tileRows
+    let bad = withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count) {
+      target -> (dimension: Int, row: Int)? in
+      for dimension in 0..<dimensions {
+        scale(columns, dimension: dimension, 0..<rows.count, into: target)
+        if let row = matrix.fill(
+          dimension, firstRow: rows.lowerBound, from: UnsafeBufferPointer(target))
+        {
+          return (dimension, row)
+        }
+      }
+      return nil
+    }
+    if let bad { throw .missingValue(feature: name(of: bad.dimension), row: bad.row) }
+    matrix.finish(
+      tiles: rows.lowerBound / tileRows..<(rows.upperBound + tileRows - 1) / tileRows)
   }
 
   private func scale(

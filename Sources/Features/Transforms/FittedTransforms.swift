@@ -26,6 +26,8 @@ package struct TransformReport: Sendable, Equatable {
   /// Values moved to a winsorising bound, by feature.
   package var winsorized: [String: Int] = [:]
 
+  package init() {}
+
   package static func == (a: TransformReport, b: TransformReport) -> Bool {
     a.dropped == b.dropped && a.filled == b.filled && a.winsorized == b.winsorized
       && a.correlated.map { [$0.0, $0.1] } == b.correlated.map { [$0.0, $0.1] }
@@ -33,7 +35,7 @@ package struct TransformReport: Sendable, Equatable {
 }
 
 extension FittedTransforms {
-  private static let rowsPerShard = 16_384
+  static let rowsPerShard = TableBlock.size
 
   /// Fits every feature's transform.
   ///
@@ -81,12 +83,7 @@ extension FittedTransforms {
     let missing = try workers.map(shards.count) { shard in
       shards[shard].reduce(0) { $0 + (column.base[$1].isFinite ? 0 : 1) }
     }.reduce(0, +)
-    if missing == column.count { throw TransformError.wholeColumnMissing(feature: name) }
-    if configuration.missing != .reject,
-      Double(missing) > configuration.maximumMissing * Double(column.count)
-    {
-      throw TransformError.mostlyMissing(feature: name, missing: missing, rows: column.count)
-    }
+    try checkMissing(name, missing, rows: column.count, configuration)
 
     var transform = FeatureTransform(
       name: name, fill: nil, lower: nil, upper: nil, log: configuration.scaling == .logStandard,
@@ -119,17 +116,9 @@ extension FittedTransforms {
       if moved > 0 { report.winsorized[name] = moved }
     }
 
-    switch configuration.scaling {
-    case .none:
-      // Scale 0 would mark a constant; the spread is still looked at so that constants drop.
-      let moments = try moments(of: column, transform, shards, workers)
-      if moments.isConstant { transform.scale = 0 }
-    case .standard, .logStandard:
-      let moments = try moments(of: column, transform, shards, workers)
-      transform.center = moments.mean
-      transform.scale = moments.isConstant ? 0 : moments.standardDeviation
-    case .robust:
-      let moments = try moments(of: column, transform, shards, workers)
+    let moments = try moments(of: column, transform, shards, workers)
+    transform.scale(by: moments, configuration.scaling)
+    if configuration.scaling == .robust {
       let quartiles = try quantiles(column, [0.25, 0.5, 0.75], anyInfinite: missing > 0, workers)
       transform.center = quartiles[1]
       let range = quartiles[2] - quartiles[0]
@@ -137,10 +126,25 @@ extension FittedTransforms {
       transform.scale =
         moments.isConstant ? 0 : range > 0 ? range : moments.standardDeviation
     }
-    guard transform.center.isFinite, transform.scale.isFinite else {
-      throw TransformError.rangeTooWide(feature: name)
-    }
+    try checkRange(transform)
     return transform
+  }
+
+  static func checkMissing(
+    _ name: String, _ missing: Int, rows: Int, _ configuration: TransformConfiguration
+  ) throws(TransformError) {
+    if missing == rows { throw .wholeColumnMissing(feature: name) }
+    if configuration.missing != .reject,
+      Double(missing) > configuration.maximumMissing * Double(rows)
+    {
+      throw .mostlyMissing(feature: name, missing: missing, rows: rows)
+    }
+  }
+
+  static func checkRange(_ transform: FeatureTransform) throws(TransformError) {
+    guard transform.center.isFinite, transform.scale.isFinite else {
+      throw .rangeTooWide(feature: transform.name)
+    }
   }
 
   /// Quantiles of the finite values.
@@ -159,34 +163,13 @@ extension FittedTransforms {
     return try OrderStatistics.quantiles(finite, at: probabilities, workers: workers)
   }
 
-  private static func isConstant(_ transform: FeatureTransform) -> Bool { transform.scale == 0 }
+  static func isConstant(_ transform: FeatureTransform) -> Bool { transform.scale == 0 }
 
   private static func moments(
     of column: Buffer<Double>, _ transform: FeatureTransform, _ shards: Shards, _ workers: Workers
   ) throws -> Moments {
-    try workers.map(shards.count) { shard -> Moments in
-      let rows = shards[shard]
-      return withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count) { shaped in
-        transform.shape(
-          UnsafeBufferPointer(rebasing: column.values[rows]), into: shaped.baseAddress!)
-        // About the first value: a constant's mean is that constant, to the bit, and numbers far
-        // from 0 keep their digits.
-        let (n, pivot) = (Double(rows.count), shaped[0])
-        var sum = 0.0
-        for offset in 0..<rows.count { sum += shaped[offset] - pivot }
-        let mean = pivot + sum / n
-        var (squares, rest) = (0.0, 0.0)
-        for offset in 0..<rows.count {
-          let difference = shaped[offset] - mean
-          squares += difference * difference
-          rest += difference
-        }
-        // What rounding of the mean put in (Chan, Golub, LeVeque 1983). An overflow stays one: it
-        // must not pass for a spread of 0.
-        squares -= rest * rest / n
-        if squares < 0 { squares = 0 }
-        return Moments(count: n, mean: mean, squares: squares)
-      }
+    try workers.map(shards.count) {
+      Moments(of: UnsafeBufferPointer(rebasing: column.values[shards[$0]]), shapedBy: transform)
     }.reduce(Moments(), +)
   }
 
@@ -195,9 +178,22 @@ extension FittedTransforms {
     _ transforms: [FeatureTransform], _ columns: [Buffer<Double>]
   ) -> [(String, String)] {
     let rows = columns[0].count
-    let step = max(1, rows / 4096)
-    let samples = zip(transforms, columns).map { transform, column -> [Double] in
-      let values = stride(from: 0, to: rows, by: step).map { transform(column.base[$0]) }
+    let step = correlationStep(rows: rows)
+    return correlatedPairs(
+      transforms.map(\.name),
+      zip(transforms, columns).map { transform, column in
+        stride(from: 0, to: rows, by: step).map { transform(column.base[$0]) }
+      }, rows: rows)
+  }
+
+  /// How far apart the rows lie that correlations are measured on.
+  package static func correlationStep(rows: Int) -> Int { max(1, rows / 4096) }
+
+  /// - Parameter scaled: Every ``correlationStep(rows:)``th value of each feature, scaled.
+  package static func correlatedPairs(
+    _ names: [String], _ scaled: [[Double]], rows: Int
+  ) -> [(String, String)] {
+    let samples = scaled.map { values -> [Double] in
       let mean = values.reduce(0, +) / Double(values.count)
       let norm = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }.squareRoot()
       return values.map { norm > 0 ? ($0 - mean) / norm : 0 }
@@ -207,7 +203,7 @@ extension FittedTransforms {
     for a in samples.indices {
       for b in samples.indices where b > a {
         let r = zip(samples[a], samples[b]).reduce(0) { $0 + $1.0 * $1.1 }
-        if abs(r) > 0.9999 { pairs.append((transforms[a].name, transforms[b].name)) }
+        if abs(r) > 0.9999 { pairs.append((names[a], names[b])) }
       }
     }
     return pairs
@@ -215,10 +211,42 @@ extension FittedTransforms {
 }
 
 /// Count, mean and sum of squared deviations, mergeable (Chan, Golub, LeVeque 1979).
-struct Moments {
+struct Moments: Sendable {
   var count = 0.0
   var mean = 0.0
   var squares = 0.0
+
+  init() {}
+
+  /// - Parameter values: One or more.
+  init(of values: UnsafeBufferPointer<Double>, shapedBy transform: FeatureTransform) {
+    (count, mean, squares) = withUnsafeTemporaryAllocation(
+      of: Double.self, capacity: values.count
+    ) { shaped in
+      transform.shape(values, into: shaped.baseAddress!)
+      // About the first value: a constant's mean is that constant, to the bit, and numbers far
+      // from 0 keep their digits.
+      let (n, pivot) = (Double(values.count), shaped[0])
+      var sum = 0.0
+      for offset in 0..<values.count { sum += shaped[offset] - pivot }
+      let mean = pivot + sum / n
+      var (squares, rest) = (0.0, 0.0)
+      for offset in 0..<values.count {
+        let difference = shaped[offset] - mean
+        squares += difference * difference
+        rest += difference
+      }
+      // What rounding of the mean put in (Chan, Golub, LeVeque 1983). An overflow stays one: it
+      // must not pass for a spread of 0.
+      squares -= rest * rest / n
+      if squares < 0 { squares = 0 }
+      return (n, mean, squares)
+    }
+  }
+
+  init(count: Double, mean: Double, squares: Double) {
+    (self.count, self.mean, self.squares) = (count, mean, squares)
+  }
 
   static func + (a: Moments, b: Moments) -> Moments {
     if a.count == 0 { return b }

@@ -1,3 +1,4 @@
+import Columnar
 import Foundation
 import TOMLKit
 
@@ -20,6 +21,8 @@ public struct Configuration: Sendable {
   }
 
   private var values: [String: (value: ConfigurationValue, origin: Origin)] = [:]
+  /// `[sources.NAME]`, and the file they are written in.
+  package private(set) var sources: (named: [String: DatabaseSettings.NamedSource], file: String)?
 
   /// Defaults only.
   public init() {
@@ -142,6 +145,10 @@ public struct Configuration: Sendable {
       guard let content = table[section]?.table else {
         throw unknown(section, file)
       }
+      if section == "sources" {
+        sources = (try Self.sources(content, file), file)
+        continue
+      }
       for name in content.keys.sorted() {
         let path = "\(section).\(name)"
         guard let key = ConfigurationKey.all.first(where: { $0.path == path }) else {
@@ -166,7 +173,7 @@ public struct Configuration: Sendable {
     }
   }
 
-  private static func scalar(
+  static func scalar(
     _ value: (any TOMLValueConvertible)?, _ path: String, _ file: String
   ) throws -> String {
     if let text = value?.string { return text }
@@ -247,7 +254,8 @@ public struct Configuration: Sendable {
   private func unknown(_ path: String, _ file: String) -> RunFailure {
     let known = ConfigurationKey.all.map(\.path)
     let candidates =
-      path.contains(".") ? known : Set(known.map { String($0.prefix { $0 != "." }) }).sorted()
+      path.contains(".")
+      ? known : Set(known.map { String($0.prefix { $0 != "." }) } + ["sources"]).sorted()
     let nearest = NearestName.of(path, among: candidates)
     return RunFailure(
       .configuration, "there is no setting \(path)",

@@ -33,11 +33,13 @@ package struct ConfigurationKey: Sendable {
     self.help = help
   }
 
-  package static let all: [ConfigurationKey] = run + read + ledger + customers + model + page
+  package static let all: [ConfigurationKey] = run + read + adbc + ledger + customers + model + page
 
   private static let run: [ConfigurationKey] = [
     ConfigurationKey("run.threads", .integer, nil, "number of threads, all cores when absent"),
     ConfigurationKey("run.seed", .integer, .integer(0), "same data and seed, same bytes"),
+    ConfigurationKey(
+      "run.memory", .text, nil, "what fit and assign may hold in memory, such as 4GiB"),
   ]
 
   private static let read: [ConfigurationKey] = [
@@ -50,6 +52,11 @@ package struct ConfigurationKey: Sendable {
     ConfigurationKey("read.comment", .text, nil, "lines that start with this are skipped"),
     ConfigurationKey("read.encoding", .text, nil, "of text files; UTF-8 when absent"),
     ConfigurationKey("read.null_values", .list, nil, "texts that mean missing"),
+  ]
+
+  private static let adbc: [ConfigurationKey] = [
+    ConfigurationKey(
+      "adbc.drivers", .text, nil, "folder of the ADBC driver libraries that open databases")
   ]
 
   private static let ledger: [ConfigurationKey] = [

@@ -22,6 +22,10 @@ package struct ModelFile: Sendable, Codable, Equatable {
   /// Features asked for but left out, all values being equal.
   package var dropped: [String]
   package var scale: String
+  /// k: √(price − least price) of each centroid, where sizes were limited; see `PowerDiagram`.
+  package var heights: [Double]?
+  /// Rows that tell clusters which centroids cannot; then `centroids` are the clusters' means.
+  package var prototypes: Prototypes?
   /// What rescoring freezes beside the segments; absent in models of `fit`.
   package var scoring: ScoringModel?
 
@@ -34,6 +38,16 @@ package struct ModelFile: Sendable, Codable, Equatable {
       self.name = name
       self.size = size
     }
+  }
+
+  /// See `PrototypeLabels`.
+  package struct Prototypes: Sendable, Codable, Equatable {
+    /// m × d, in scaled units.
+    package var points: [[Double]]
+    /// m: rows of `centroids`.
+    package var labels: [Int32]
+    /// Rows further than this from every prototype have label −1.
+    package var radius: Double?
   }
 
   package var transforms: FittedTransforms {
@@ -141,7 +155,17 @@ package struct ModelFile: Sendable, Codable, Equatable {
       !centroids.isEmpty && centroids.allSatisfy { $0.count == d && $0.allSatisfy(\.isFinite) }
       && segments.count == centroids.count && centers.count == d && centers.allSatisfy(\.isFinite)
       && features.allSatisfy { $0.scale.isFinite && $0.scale > 0 && $0.center.isFinite }
-    guard whole else {
+    let ruled =
+      heights.map { $0.count == centroids.count && $0.allSatisfy { $0.isFinite && $0 >= 0 } }
+      ?? true
+    let told =
+      prototypes.map { prototypes in
+        !prototypes.points.isEmpty && prototypes.points.count == prototypes.labels.count
+          && prototypes.points.allSatisfy { $0.count == d && $0.allSatisfy(\.isFinite) }
+          && prototypes.labels.allSatisfy { centroids.indices.contains(Int($0)) }
+          && prototypes.radius.map { $0 > 0 && $0.isFinite } ?? true
+      } ?? true
+    guard whole, ruled, told else {
       throw RunFailure(
         .badData, "its centroids, features and segments do not fit together",
         hint: "fit the model again", file: path)

@@ -100,4 +100,19 @@ enum ScoreTable {
     if rows == 0 { try sink.write(columns.map { $0.slice(0..<0) }) }
     try sink.close()
   }
+
+  /// Writes the columns to a table of a database; nobody sees it before its `commit`.
+  static func write(
+    _ columns: [OutputColumn], rows: Int, to address: DatabaseAddress,
+    _ configuration: Configuration, workers: Workers, progress: (Int) -> Void = { _ in }
+  ) throws -> DatabaseTable {
+    let table = try DatabaseTable(
+      address, fields: columns.map(\.field), settings: configuration.databaseSettings())
+    for range in Shards(rows: rows, rowsPerShard: chunk) {
+      try workers.cancellation.check()
+      try table.write(try workers.map(columns.count) { columns[$0].slice(range) })
+      progress(range.upperBound)
+    }
+    return table
+  }
 }

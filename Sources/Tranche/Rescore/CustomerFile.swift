@@ -15,6 +15,8 @@ struct CustomerFile {
   let withoutTransactions: Int
   /// Ages below 0 or above 120: shown as unknown.
   let implausibleAges: Int
+  /// What was read, where that is no file.
+  let record: InputRecord?
 
   static func read(
     _ inputs: [String], for ids: Column, _ configuration: Configuration, workers: Workers
@@ -61,7 +63,7 @@ struct CustomerFile {
     return CustomerFile(
       ages: values == nil ? nil : ages, read: table.rows,
       duplicates: table.rows - known.ids.count, withoutTransactions: known.ids.count - matched,
-      implausibleAges: implausible)
+      implausibleAges: implausible, record: InputRecord(source))
   }
 }
 

@@ -13,6 +13,8 @@ struct RescoreOutput {
   let plan: RescorePlan
   let folder: StagedFolder
   let ledgerFiles: [String]
+  /// In place of the files, where the ledger is in a database.
+  let ledgerRecord: InputRecord?
   let ledgerState: LedgerStateFolder?
   let counts: LedgerCounts
   let examples: [QuarantinedRow]
@@ -21,6 +23,8 @@ struct RescoreOutput {
   let scored: ScoredBase
   let configuration: Configuration
   let workers: Workers
+  /// Takes the scores too.
+  let table: DatabaseAddress?
 
   func write(_ watch: inout Stopwatch, _ context: RunContext) throws -> RescoreRun.Result {
     let rows = scored.table.rows
@@ -37,11 +41,14 @@ struct RescoreOutput {
       try folder.write(try JSONText.encode(quality), to: "quality.json")
     }
     let inputs = try watch.measure("hash") { () -> [InputRecord] in
-      let customers = run.customers.isEmpty ? [] : try Sources.expand(run.customers)
+      let known = [ledgerRecord, customerFile?.record].compactMap { $0 }
+      let customers =
+        run.customers.isEmpty || customerFile?.record != nil
+        ? [] : try Sources.expand(run.customers)
       // A state has hashed its files before they were read.
       let hashed = ledgerState?.inputs ?? []
-      let unhashed = hashed.isEmpty ? ledgerFiles + customers : customers
-      return hashed + (try InputRecord.all(unhashed, workers: workers))
+      let ledger = ledgerRecord == nil && hashed.isEmpty ? ledgerFiles : []
+      return known + hashed + (try InputRecord.all(ledger + customers, workers: workers))
     }
     let seed = try configuration.seed()
     if run.writesReport {
@@ -55,6 +62,13 @@ struct RescoreOutput {
       }
     }
     let outputs = try watch.measure("hash") { try self.outputs() }
+    let staged = try table.map { address in
+      try watch.measure("table") {
+        try ScoreTable.write(
+          scoreColumns(), rows: rows, to: address, configuration, workers: workers
+        ) { context.progress(RunProgress("write table", done: $0, total: rows)) }
+      }
+    }
     let seconds = watch.seconds
     try watch.measure("commit") {
       let manifest = Manifest(
@@ -63,8 +77,11 @@ struct RescoreOutput {
         kernel: scored.kernel, modelChecksum: try scored.model.checksum(),
         settings: Dictionary(
           uniqueKeysWithValues: configuration.entries.map { ($0.key.path, $0.value.description) }),
+        table: table.map { Manifest.Table(name: $0.name, rows: rows) },
         seconds: seconds, peakMemoryBytes: ProcessMemory.peakBytes)
       try folder.write(try JSONText.encode(manifest), to: "manifest.json")
+      // The folder last: a manifest says that everything else is done.
+      try staged?.commit()
       try folder.commit()
     }
     let profile = scored.profile
@@ -80,6 +97,7 @@ struct RescoreOutput {
       stability: scored.migration?.stability, value: valueResult, warnings: scored.warnings,
       report: run.writesReport
         ? URL(fileURLWithPath: run.out).appendingPathComponent("report.html").path : nil,
+      table: table?.name,
       threads: workers.threads, seed: seed, seconds: watch.seconds,
       peakMemoryBytes: ProcessMemory.peakBytes)
   }
@@ -327,14 +345,20 @@ struct Manifest: Codable {
   var modelChecksum: String
   var versions: [String: String]
   var settings: [String: String]
+  /// The table that took the scores too.
+  var table: Table?
   var seconds: [String: Double]
   var peakMemoryBytes: Int
 
+  struct Table: Codable {
+    var name: String
+    var rows: Int
+  }
+
   init(
     run: RescoreRun, inputs: [InputRecord], stateInputs: [InputRecord]?, outputs: [InputRecord],
-    seed: UInt64, threads: Int,
-    kernel: String, modelChecksum: String, settings: [String: String], seconds: [String: Double],
-    peakMemoryBytes: Int
+    seed: UInt64, threads: Int, kernel: String, modelChecksum: String, settings: [String: String],
+    table: Table?, seconds: [String: Double], peakMemoryBytes: Int
   ) {
     runId = run.runID
     asOf = run.asOf
@@ -348,6 +372,7 @@ struct Manifest: Codable {
     self.modelChecksum = modelChecksum
     versions = Dictionary(uniqueKeysWithValues: BuildInfo.parts.map { ($0.name, $0.version) })
     self.settings = settings
+    self.table = table
     self.seconds = seconds
     self.peakMemoryBytes = peakMemoryBytes
   }

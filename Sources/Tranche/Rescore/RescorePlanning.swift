@@ -72,13 +72,20 @@ extension RescoreRun {
     if previous != nil { writes.append("migration.json") }
     if writesReport { writes.append("report.html") }
     writes.append("manifest.json")
+    if let outTable {
+      let address = try DatabaseAddress(outTable, settings: configuration.databaseSettings())
+      try DatabaseTable.probe(address, settings: configuration.databaseSettings())
+      writes.append(address.name)
+    }
     let names = plan.selection.features.map(\.rawValue)
     return Plan(
       files: source.files, rows: rows, columnsRead: read, featuresFolded: names, passes: 1,
       estimatedMemoryBytes: memory, estimatedSeconds: seconds, writes: writes,
       threads: workers.threads,
       lines: [
-        "reads \(source.files.count) files" + (rows.map { ", \($0) rows" } ?? "")
+        (source is DatabaseSource
+          ? "reads \(source.files[0])" : "reads \(source.files.count) files")
+          + (rows.map { ", \($0) rows" } ?? "")
           + ", columns \(read.joined(separator: ", "))",
         "folds \(names.joined(separator: ", ")) in one pass on \(workers.threads) threads",
         memory.map { String(format: "needs about %.1f GiB", Double($0) / 1_073_741_824) }

@@ -28,6 +28,8 @@ public struct RescoreRun: Sendable {
   /// Nil: every file of the ledger is read.
   public var state: LedgerStateOptions?
   public var force = false
+  /// A table of a database that takes the scores too.
+  public var outTable: String?
   /// As typed, for the manifest and the report.
   public var command = ""
 
@@ -76,6 +78,8 @@ public struct RescoreRun: Sendable {
     public var value: Value?
     public var warnings: [String]
     public var report: String?
+    /// Where the scores went besides, nil for nowhere.
+    public var table: String?
     public var threads: Int
     public var seed: UInt64
     public var seconds: [String: Double]
@@ -84,7 +88,7 @@ public struct RescoreRun: Sendable {
     private enum CodingKeys: String, CodingKey {
       case schema, out, runID = "runId", asOf, customers, rows, rowsFromState, k, segments
       case iterations, converged, inertia, kernel, modelChecksum, stability, value, warnings
-      case report, threads, seed, seconds
+      case report, table, threads, seed, seconds
       case peakMemoryBytes
     }
   }
@@ -128,12 +132,16 @@ public struct RescoreRun: Sendable {
     let plan = try plan(
       configuration, frozen: frozen, clustering: clusteringFeatures, hasOffers: offers.isGiven)
     let value = try plan.needsForecast ? RescoreValue(configuration, frozen, refit: refit) : nil
+    let table = try outTable.map {
+      try DatabaseAddress($0, settings: configuration.databaseSettings())
+    }
+    // Before the ledger is read: a table that cannot be written ends the run at once.
+    if let table {
+      try DatabaseTable.probe(table, settings: configuration.databaseSettings())
+    }
     let folder = try StagedFolder(target: out, force: force)
     let ledgerState = try watch.measure("hash") {
-      try state.map {
-        try LedgerStateFolder(
-          $0, ledger: ledger.isEmpty ? [] : Sources.expand(ledger), workers: workers)
-      }
+      try state.map { try LedgerStateFolder($0, ledger: ledger, workers: workers) }
     }
     let reading = LedgerReading(
       inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
@@ -143,7 +151,7 @@ public struct RescoreRun: Sendable {
     let folded = try watch.measure("fold") {
       try reading.fold(source, state: ledgerState?.exchange, context)
     }
-    let files = source?.files ?? []
+    let record = source.flatMap { InputRecord($0) }
     let customerFile = try watch.measure("customers") {
       try customers.isEmpty
         ? nil
@@ -162,11 +170,11 @@ public struct RescoreRun: Sendable {
     if let warning = earlier?.warning { scored.warnings.append(warning) }
 
     let output = RescoreOutput(
-      run: self, plan: plan, folder: folder, ledgerFiles: files, ledgerState: ledgerState,
-      counts: folded.counts,
+      run: self, plan: plan, folder: folder, ledgerFiles: source?.files ?? [],
+      ledgerRecord: record, ledgerState: ledgerState, counts: folded.counts,
       examples: folded.examples,
       customerFile: customerFile, previous: earlier?.run, scored: scored,
-      configuration: configuration, workers: workers)
+      configuration: configuration, workers: workers, table: table)
     let result = try output.write(&watch, context)
     // Last: without the output the state would have moved on for nothing.
     try ledgerState?.commit(folded)

@@ -25,6 +25,8 @@ public struct AssignRun: Sendable {
     public var n: Int
     public var k: Int
     public var sizes: [Int]
+    /// Rows of label −1: of no cluster.
+    public var noise: Int
     public var inertia: Double
     public var kernel: String
     public var out: String
@@ -37,48 +39,37 @@ public struct AssignRun: Sendable {
     var watch = Stopwatch()
     let workers = try configuration.workers(context)
     let model = try ModelFile.read(model)
+    let labelling = try RowLabelling(model, kernel: kernel)
     let file = try StagedFile(table: out, force: force)
     let reading = TableReading(inputs: inputs, configuration: configuration, workers: workers)
-    let (table, idName, _) = try watch.measure("read") {
-      try reading.table(
-        features: model.features.map(\.name), id: id, weight: nil, model: self.model, context)
-    }
-    let assigned = try watch.measure("assign") {
-      do {
-        return try model.assign(table.columns, kernel: kernel, margins: false, workers: workers)
-      } catch let error as TransformError {
-        var failure = RunFailure(error, in: table, inputs: inputs)
-        failure.hint = "fill it in, or fit the model with --missing median or a constant"
-        throw failure
+    let written = try watch.measure("assign") {
+      var options = try configuration.readOptions()
+      // Whole row groups of a column at once are what memory would go into.
+      options.parquet.buffersBatches = true
+      options.parquet.wholeGroupRows = .max
+      let (source, names) = try reading.open(
+        features: model.features.map(\.name), model: self.model, options: options)
+      try configuration.memoryBudget()?.check(
+        needs: MemoryBudget.fixed(columns: names.count + 1, threads: workers.threads),
+        for: "to assign rows of \(names.count) features with \(workers.threads) threads")
+      let id = id ?? source.schema.fields[0].name
+      let scan = try reading.scan(source, id: id, names: names, stage: "assign", context)
+      let labels = try LabelFile(
+        file.staging, id: source.schema.fields[try source.position(of: id)], workers: workers)
+      try scan.forEachBlock { block in
+        let found = try labelling.labels(of: block, inputs: inputs)
+        try labels.add(
+          LabelFile.Rows(ids: block.ids, labels: found.labels, distances: found.distances),
+          block: block.index)
       }
+      try labels.close()
+      return labels
     }
-    try watch.measure("write") {
-      let columns = [
-        OutputColumn.identifier(idName, table.ids), .integer("label", Buffer(assigned.labels)),
-        .float("distance", Buffer(assigned.distances)),
-      ]
-      try ScoreTable.write(columns, rows: table.rows, to: file.staging, workers: workers)
-      try file.commit()
-    }
-    var sizes = [Int](repeating: 0, count: model.centroids.count)
-    for label in assigned.labels { sizes[Int(label)] += 1 }
+    try watch.measure("write") { try file.commit() }
     return Result(
-      n: table.rows, k: sizes.count, sizes: sizes,
-      inertia: assigned.distances.reduce(0) { $0 + Double($1) * Double($1) },
-      kernel: assigned.kernel, out: out, threads: workers.threads, seconds: watch.seconds,
-      peakMemoryBytes: ProcessMemory.peakBytes)
-  }
-}
-
-extension ModelFile {
-  /// Labels of rows given as feature columns, in the order of `features`.
-  func assign(
-    _ columns: [Buffer<Double>], kernel: String = "auto", margins: Bool, workers: Workers
-  ) throws -> Assignment.Result {
-    let matrix = try transforms.samples(of: columns, centers: centers, workers: workers)
-    let assignment = try Assignment(
-      centroids: centroids.flatMap { $0 }, columns: transforms.dimensions,
-      kernel: kernel == "auto" ? nil : kernel, workers: workers)
-    return try assignment.assign(matrix, margins ? [.distances, .margins] : [.distances])
+      n: written.rows, k: model.centroids.count, sizes: written.sizes(model.centroids.count),
+      noise: written.noise,
+      inertia: written.inertia, kernel: labelling.kernel, out: out, threads: workers.threads,
+      seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
   }
 }

@@ -79,8 +79,7 @@ extension FeaturesRun {
   ) throws -> LedgerStateFolder? {
     guard let state else { return nil }
     return try watch.measure("hash") {
-      try LedgerStateFolder(
-        state, ledger: ledger.isEmpty ? [] : Sources.expand(ledger), workers: workers)
+      try LedgerStateFolder(state, ledger: ledger, workers: workers)
     }
   }
 }

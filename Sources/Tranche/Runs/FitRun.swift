@@ -2,19 +2,21 @@ import Clustering
 import Columnar
 import Features
 import Foundation
+import Kernels
 import Sharding
 
-/// `fit`: K-Means on any table.
+/// `fit`: clusters any table.
 public struct FitRun: Sendable {
   public var inputs: [String]
   public var samples: SampleOptions
-  public var clusters: Int
+  /// Nil: those of ``warmStart``, or as many as there are (dbscan).
+  public var clusters: Int?
   /// Fits fewer clusters, as many as there are different rows, instead of failing.
   public var lowersClusters = false
   public var out: String
   /// k-means++, k-means-parallel, random, or a file with k rows of the features in scaled units.
   public var initialization = "k-means++"
-  /// auto, lloyd, mini-batch.
+  /// auto, lloyd, mini-batch, dbscan, ward.
   public var algorithm = "auto"
   /// auto, or the name of a kernel set.
   public var kernel = "auto"
@@ -22,10 +24,21 @@ public struct FitRun: Sendable {
   public var maxIterations = 300
   public var tolerance = 1e-4
   public var weight: String?
+  /// Shares of the rows that a cluster has at least and at most.
+  public var minShare: Double?
+  public var maxShare: Double?
+  /// dbscan: how far a neighbour may be, in scaled units.
+  public var eps: Double?
+  /// dbscan: neighbours that make a core, itself included.
+  public var minPoints: Int?
+  /// Rows that dbscan and ward look at.
+  public var sample: Int?
+  /// A model whose transforms and centroids are taken as they are to start from.
+  public var warmStart: String?
   public var labels: String?
   public var force = false
 
-  public init(inputs: [String], samples: SampleOptions, clusters: Int, out: String) {
+  public init(inputs: [String], samples: SampleOptions, clusters: Int?, out: String) {
     self.inputs = inputs
     self.samples = samples
     self.clusters = clusters
@@ -45,6 +58,8 @@ public struct FitRun: Sendable {
     /// Σw‖x − c‖² in scaled units.
     public var inertia: Double
     public var sizes: [Int]
+    /// Rows of label −1: of no cluster (dbscan).
+    public var noise: Int
     public var kernel: String
     public var algorithm: String
     /// Share of assignments decided again in Double.
@@ -53,6 +68,8 @@ public struct FitRun: Sendable {
     public var seed: UInt64
     public var seconds: [String: Double]
     public var peakMemoryBytes: Int
+    /// Whether what did not fit into `--memory` lay in a temporary file.
+    public var spilled: Bool
     public var warnings: [String]
     public var model: String
     public var labels: String?
@@ -62,8 +79,24 @@ public struct FitRun: Sendable {
     var watch = Stopwatch()
     let workers = try configuration.workers(context)
     let seed = try configuration.seed()
-    guard clusters >= 1 else {
-      throw RunFailure(.usage, "--clusters \(clusters) is too few", hint: "give 1 or more")
+    let start = try warmStart.map { path in
+      let model = try ModelFile.read(path)
+      guard model.prototypes == nil else {
+        throw RunFailure(
+          .usage, "a model of \(path) has no centroids to start from", hint: "name a K-Means model")
+      }
+      return model
+    }
+    let task = try FitTask(self, warmStart: start)
+    var samples = samples
+    if let start {
+      let names = start.features.map(\.name)
+      guard samples.features.filter({ !start.dropped.contains($0) }) == names else {
+        throw RunFailure(
+          .usage, "--features are not those of the model, \(names.joined(separator: ","))",
+          hint: "give the same in the same order")
+      }
+      samples.features = names
     }
     let settings = try samples.configuration(
       configuration, scaling: "standard", missing: "reject", winsorize: 0)
@@ -72,54 +105,88 @@ public struct FitRun: Sendable {
     {
       throw RunFailure(.usage, "--out and --labels name one file", hint: "give them two names")
     }
+    let budget = try configuration.memoryBudget()
     let modelFile = try StagedFile(target: out, force: force)
     let labelFile = try labels.map { try StagedFile(table: $0, force: force) }
     let reading = TableReading(inputs: inputs, configuration: configuration, workers: workers)
-    let (table, idName, weights) = try watch.measure("read") {
-      try reading.table(features: samples.features, id: samples.id, weight: weight, context)
+    let loaded = try reading.load(
+      LoadedSamples.Request(
+        features: samples.features, id: samples.id, weight: weight, settings: settings,
+        budget: budget, frozen: start.map { ($0.transforms, $0.centers) },
+        residentBytesPerRow: task.residentBytesPerRow,
+        folder: URL(fileURLWithPath: out).deletingLastPathComponent().path,
+        clusters: clusters ?? 1),
+      &watch, context)
+    let fit = try loaded.inSpace {
+      try task.fit(loaded, seed: seed, configuration: configuration, context)
     }
-    let prepared = try watch.measure("prepare") {
-      try reading.samples(of: table, idName: idName, settings)
-    }
-    let clustering = ClusteringSettings(
-      clusters: clusters, algorithm: algorithm, initialization: initialization, kernel: kernel,
-      restarts: restarts, maxIterations: maxIterations, tolerance: tolerance, seed: seed,
-      lowersClusters: lowersClusters)
-    let fit = try clustering.fit(
-      prepared, weights: weights, configuration: configuration, workers: workers, context)
-    watch.add("init", fit.result.seconds.initialize)
-    watch.add("iterate", fit.result.seconds.iterate)
+    watch.add("init", fit.seconds.initialize)
+    watch.add("iterate", fit.seconds.iterate)
 
-    let result = fit.result
-    let d = prepared.transforms.dimensions
-    let clusters = result.sizes.count
-    let model = ModelFile(
-      transforms: prepared.transforms, centers: prepared.centers,
-      centroids: (0..<clusters).map { Array(result.centroids[$0 * d..<($0 + 1) * d]) },
-      segments: result.sizes.enumerated().map { label, size in
+    let d = loaded.transforms.dimensions
+    let clusters = fit.sizes.count
+    var model = ModelFile(
+      transforms: loaded.transforms, centers: loaded.centers,
+      centroids: (0..<clusters).map { Array(fit.centroids[$0 * d..<($0 + 1) * d]) },
+      segments: fit.sizes.enumerated().map { label, size in
         ModelFile.Segment(
           id: SegmentNumber.id(label + 1), name: "cluster \(label)", size: size)
       },
-      inertia: result.inertia, seed: seed, dropped: prepared.report.dropped,
-      scale: settings.scaling.rawValue)
+      inertia: fit.inertia, seed: seed, dropped: start?.dropped ?? loaded.report.dropped,
+      scale: start?.scale ?? settings.scaling.rawValue)
+    model.heights = fit.heights
+    model.prototypes = fit.prototypes
     try watch.measure("write") {
       if let labelFile {
-        let columns = [
-          OutputColumn.identifier(idName, table.ids),
-          .integer("label", Buffer(result.labels)), .float("distance", Buffer(result.distances)),
-        ]
-        try ScoreTable.write(columns, rows: table.rows, to: labelFile.staging, workers: workers)
+        try write(fit.rows, of: loaded, to: labelFile.staging, reading, context)
       }
       try modelFile.write(try model.encoded())
       try labelFile?.commit()
     }
     return Result(
-      n: table.rows, d: d, k: clusters, iterations: result.iterations, converged: result.converged,
-      status: result.status.rawValue, inertia: result.inertia, sizes: result.sizes,
-      kernel: result.kernel, algorithm: fit.algorithm, recheckRate: result.recheckRate,
-      threads: workers.threads, seed: seed, seconds: watch.seconds,
-      peakMemoryBytes: ProcessMemory.peakBytes,
-      warnings: prepared.warnings + fit.warnings + result.warnings, model: out, labels: labels)
+      n: loaded.rows, d: d, k: clusters, iterations: fit.iterations,
+      converged: fit.status.converged, status: fit.status.rawValue, inertia: fit.inertia,
+      sizes: fit.sizes, noise: fit.noise, kernel: fit.kernel, algorithm: fit.algorithm,
+      recheckRate: fit.recheckRate, threads: workers.threads, seed: seed, seconds: watch.seconds,
+      peakMemoryBytes: ProcessMemory.peakBytes, spilled: loaded.space != nil,
+      warnings: loaded.report.warnings + fit.warnings, model: out, labels: labels)
+  }
+
+  private func write(
+    _ results: RowResults, of loaded: LoadedSamples, to path: String, _ reading: TableReading,
+    _ context: RunContext
+  ) throws {
+    let labels = Buffer(base: results.labelBase, count: results.rows, owner: results)
+    let distances = Buffer(base: results.distanceBase, count: results.rows, owner: results)
+    if let ids = loaded.ids {
+      try ScoreTable.write(
+        [
+          .identifier(loaded.idName, ids), .integer("label", labels),
+          .float("distance", distances),
+        ], rows: loaded.rows, to: path, workers: reading.workers)
+      return
+    }
+    // Identifiers were not kept: they are read again, beside what was computed.
+    var options = try reading.configuration.readOptions()
+    options.parquet.buffersBatches = true
+    options.parquet.wholeGroupRows = .max
+    let source = try Sources.open(inputs, options: options)
+    let scan = try TableReading(
+      inputs: inputs, configuration: reading.configuration, workers: loaded.workers
+    ).scan(source, id: loaded.idName, names: [], stage: "write", context)
+    let file = try LabelFile(
+      path, id: source.schema.fields[try source.position(of: loaded.idName)],
+      workers: reading.workers)
+    let count = try scan.forEachBlock { block in
+      guard block.rows.upperBound <= results.rows else { throw SampleChange.failure(inputs) }
+      try file.add(
+        LabelFile.Rows(
+          ids: block.ids, labels: Array(labels[block.rows].values),
+          distances: Array(distances[block.rows].values)),
+        block: block.index)
+    }
+    guard count == results.rows else { throw SampleChange.failure(inputs) }
+    try file.close()
   }
 }
 
@@ -140,27 +207,35 @@ struct ClusteringSettings: Sendable {
   var seed: UInt64
   /// As many clusters as there are different rows where they are fewer than asked for.
   var lowersClusters = false
+  /// k × d: centroids of an earlier model, instead of `initialization`.
+  var given: [Double]?
 
   /// - Returns: `warnings` are those of the settings; the result has its own.
   func fit(
     _ samples: Samples, weights: [Double]?, configuration: Configuration, workers: Workers,
     _ context: RunContext
   ) throws -> (result: KMeansResult, algorithm: String, warnings: [String]) {
+    try fit(
+      samples.matrix, samples.transforms, weights: weights, configuration: configuration,
+      workers: workers, context)
+  }
+
+  func fit(
+    _ matrix: FeatureMatrix, _ transforms: FittedTransforms, weights: [Double]?,
+    configuration: Configuration, workers: Workers, _ context: RunContext
+  ) throws -> (result: KMeansResult, algorithm: String, warnings: [String]) {
     guard ["auto", "lloyd", "bounded", "mini-batch"].contains(algorithm) else {
       throw RunFailure(
-        .usage, "--algorithm \(algorithm) is unknown", hint: "use auto, lloyd, bounded or mini-batch")
+        .usage, "--algorithm \(algorithm) is unknown",
+        hint: "use auto, lloyd, bounded, mini-batch, dbscan or ward")
     }
-    let start = try start(samples, configuration, workers)
+    let start = try start(transforms, configuration, workers)
     do {
-      let settings = try KMeansConfiguration(
-        clusterCount: clusters, initialization: start, maxIterations: maxIterations,
-        tolerance: tolerance, restarts: restarts, seed: seed,
-        kernel: kernel == "auto" ? nil : kernel,
-        algorithm: KMeansConfiguration.Algorithm(rawValue: algorithm) ?? .automatic)
+      let settings = try kMeans(from: start)
       let limit = maxIterations
       if algorithm == "mini-batch" {
         let result = try MiniBatchKMeans.fit(
-          samples.matrix, weights: weights,
+          matrix, weights: weights,
           configuration: MiniBatchConfiguration(
             clusterCount: clusters, initialization: start, seed: seed,
             kernel: kernel == "auto" ? nil : kernel),
@@ -168,7 +243,7 @@ struct ClusteringSettings: Sendable {
         return (result, algorithm, [])
       }
       let result = try KMeans.fit(
-        samples.matrix, weights: weights, configuration: settings, workers: workers
+        matrix, weights: weights, configuration: settings, workers: workers
       ) { step in
         context.progress(
           RunProgress(
@@ -190,7 +265,8 @@ struct ClusteringSettings: Sendable {
       var fewer = self
       fewer.clusters = largest
       let fit = try fewer.fit(
-        samples, weights: weights, configuration: configuration, workers: workers, context)
+        matrix, transforms, weights: weights, configuration: configuration, workers: workers,
+        context)
       let warning =
         "\(clusters) clusters were asked for, \(largest) different rows allow \(largest)"
       return (fit.result, fit.algorithm, [warning] + fit.warnings)
@@ -203,15 +279,26 @@ struct ClusteringSettings: Sendable {
     return lowersClusters && largest >= 1 && largest < clusters
   }
 
-  private func tooMany(_ clusters: Int, _ largest: Int, _ what: String) -> RunFailure {
+  func tooMany(_ clusters: Int, _ largest: Int, _ what: String) -> RunFailure {
     RunFailure(
       .badData, "\(clusters) clusters need as many \(what), there are \(largest)",
       hint: "ask for at most \(largest) clusters, or add --k-max-distinct")
   }
 
-  private func start(
-    _ samples: Samples, _ configuration: Configuration, _ workers: Workers
+  func kMeans(
+    from start: KMeansConfiguration.Initialization
+  ) throws -> KMeansConfiguration {
+    try KMeansConfiguration(
+      clusterCount: clusters, initialization: start, maxIterations: maxIterations,
+      tolerance: tolerance, restarts: restarts, seed: seed,
+      kernel: kernel == "auto" ? nil : kernel,
+      algorithm: KMeansConfiguration.Algorithm(rawValue: algorithm) ?? .automatic)
+  }
+
+  func start(
+    _ transforms: FittedTransforms, _ configuration: Configuration, _ workers: Workers
   ) throws -> KMeansConfiguration.Initialization {
+    if let given { return .given(given) }
     switch initialization {
     case "k-means++": return .kMeansPlusPlus
     case "k-means-parallel": return .kMeansParallel
@@ -224,8 +311,8 @@ struct ClusteringSettings: Sendable {
           hint: "use k-means++, k-means-parallel, random or a file with k rows")
       }
       let source = try Sources.open([initialization], options: try configuration.readOptions())
-      let names = samples.transforms.features.map(\.name)
-      guard samples.transforms.components == nil else {
+      let names = transforms.features.map(\.name)
+      guard transforms.components == nil else {
         throw RunFailure(
           .usage, "--init with a file cannot be combined with principal components",
           hint: "leave one of them out")

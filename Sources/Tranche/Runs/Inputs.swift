@@ -63,11 +63,26 @@ enum AsOf {
   }
 }
 
-/// What a file was when it was read.
+/// What a file was when it was read, or what was read from a database.
 struct InputRecord: Codable, Sendable {
   var path: String
+  /// 0 of a database.
   var bytes: Int
+  /// Of the file; of a database that of the rows in the order in which they came.
   var sha256: String
+  /// Databases: the statement, the columns taken from it, and the rows it brought.
+  var query: String?
+  var columns: [String]?
+  var rows: Int?
+
+  /// What a source without files brought; nil for files.
+  init?(_ source: any Source) {
+    guard let contents = (source as? DatabaseSource)?.contents else { return nil }
+    self.init(path: contents.name, bytes: 0, sha256: contents.sha256)
+    query = contents.statement
+    columns = contents.columns
+    rows = Int(contents.rows)
+  }
 
   /// Hashes files on all threads; their pages are still in memory from the reading.
   static func all(_ paths: [String], workers: Workers) throws -> [InputRecord] {
@@ -128,6 +143,7 @@ extension Configuration {
     options.csv.comment = text("read.comment")?.utf8.first
     options.csv.encoding = text("read.encoding")
     if let missing = list("read.null_values") { options.csv.missing = missing }
+    options.databases = databaseSettings()
     return options
   }
 }

@@ -17,7 +17,10 @@ public struct InspectRun: Sendable {
 
   public func run(_ configuration: Configuration) throws -> Result {
     let inspection = try FileInspection(input, options: try configuration.readOptions())
-    var lines = ["\(input): \(inspection.format), \(inspection.bytes) bytes"]
+    var lines = [
+      inspection.format.map { "\(input): \($0), \(inspection.bytes) bytes" }
+        ?? "\(inspection.path): a database"
+    ]
     if let rows = inspection.rows {
       lines.append("\(rows) rows" + (inspection.rowGroups.map { " in \($0) row groups" } ?? ""))
     } else {

@@ -63,11 +63,17 @@ final class LedgerStateFolder {
       throw RunFailure(
         .usage, "a state cannot remember standard input", hint: "give the ledger as files")
     }
+    guard !ledger.contains(where: DatabaseAddress.isDatabase) else {
+      throw RunFailure(
+        .usage, "a state cannot remember what came from a database",
+        hint: "leave --state out, or export the new rows to a file")
+    }
     if ledger.isEmpty, known == nil || options.refold {
       throw RunFailure(.usage, "there is no ledger to make a state of", hint: "add --ledger")
     }
     staged = try StagedFolder(target: path, force: true)
-    inputs = try InputRecord.all(ledger, workers: workers)
+    inputs = try InputRecord.all(
+      ledger.isEmpty ? [] : Sources.expand(ledger), workers: workers)
     if options.refold {
       try Self.checkComplete(known, inputs, path)
       previous = nil

@@ -90,15 +90,20 @@ struct Samples {
   let report: TransformReport
 
   /// Sentences for the result's `warnings`.
+  var warnings: [String] { report.warnings }
+}
+
+extension TransformReport {
+  /// Sentences for the result's `warnings`.
   var warnings: [String] {
-    var warnings = report.dropped.map { "\($0) has one value only and is left out" }
-    warnings += report.correlated.map {
+    var warnings = dropped.map { "\($0) has one value only and is left out" }
+    warnings += correlated.map {
       "\($0.0) and \($0.1) say the same (correlation above 0.9999)"
     }
-    warnings += report.filled.sorted { $0.key < $1.key }.map {
+    warnings += filled.sorted { $0.key < $1.key }.map {
       "\($0.value) missing values of \($0.key) are filled"
     }
-    warnings += report.winsorized.sorted { $0.key < $1.key }.map {
+    warnings += winsorized.sorted { $0.key < $1.key }.map {
       "\($0.value) values of \($0.key) are moved to the winsorising bounds"
     }
     return warnings
@@ -111,18 +116,23 @@ struct TableReading {
   let configuration: Configuration
   let workers: Workers
 
-  /// - Parameter model: The model file that asks for the features, when one does.
-  func table(
-    features: [String], id: String?, weight: String?, model: String? = nil, _ context: RunContext
-  ) throws -> (table: FeatureTable, idName: String, weights: [Double]?) {
+  /// Opens the inputs and finds the columns.
+  ///
+  /// - Parameters:
+  ///   - extra: Columns to read beside the features.
+  ///   - model: The model file that asks for the features, when one does.
+  /// - Returns: `names` are the features' and then the extra ones', as the files call them.
+  func open(
+    features: [String], extra: [String] = [], model: String? = nil,
+    options: ReadOptions? = nil
+  ) throws -> (source: any Source, names: [String]) {
     guard !features.isEmpty else {
       throw RunFailure(.usage, "no features are named", hint: "name columns after --features")
     }
     if let repeated = features.first(where: { name in features.count { $0 == name } > 1 }) {
       throw RunFailure(.usage, "--features names \(repeated) twice", hint: "name it once")
     }
-    let source = try Sources.open(inputs, options: try configuration.readOptions())
-    let extra = weight.map { features.contains($0) ? [] : [$0] } ?? []
+    let source = try Sources.open(inputs, options: options ?? configuration.readOptions())
     // Names of the field are aliases only where the table does not have them itself.
     let names = (features + extra).map { name in
       source.schema.index(of: name) == nil ? FeatureName.canonical(name) : name
@@ -135,6 +145,27 @@ struct TableReading {
         hint: "the file has \(source.schema.fields.map(\.name).joined(separator: ", "))",
         file: source.files.first)
     }
+    guard !source.schema.fields.isEmpty else {
+      throw InputError(.badData, "has no columns", file: source.files.first)
+    }
+    return (source, names)
+  }
+
+  /// A pass over the columns that ``open(features:extra:model:options:)`` found.
+  func scan(
+    _ source: any Source, id: String?, names: [String], stage: String, _ context: RunContext
+  ) throws -> TableScan {
+    let total = source.rowCount.map { Int($0) }
+    return try TableScan(
+      source, id: id, names: names, format: try configuration.decimalFormat(), workers: workers
+    ) { context.progress(RunProgress(stage, done: $0, total: total)) }
+  }
+
+  func table(
+    features: [String], id: String?, weight: String?, _ context: RunContext
+  ) throws -> (table: FeatureTable, idName: String, weights: [Double]?) {
+    let extra = weight.map { features.contains($0) ? [] : [$0] } ?? []
+    let (source, names) = try open(features: features, extra: extra)
     let total = source.rowCount.map { Int($0) }
     var table = try FeatureTable.read(
       source, id: id, names: names, format: try configuration.decimalFormat(), workers: workers
@@ -181,7 +212,7 @@ extension RunFailure {
   /// With the place in the files that the table was read from.
   init(_ error: TransformError, in table: FeatureTable, inputs: [String]) {
     self.init(error)
-    file = inputs.first
+    file = inputs.first.map(DatabaseAddress.redacted)
     guard case .missingValue(_, let row) = error else { return }
     if let place = table.places?.place(of: row) {
       (file, line) = (place.file, place.line)

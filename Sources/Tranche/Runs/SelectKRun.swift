@@ -103,6 +103,7 @@ public struct SelectKRun: Sendable {
   private func tooMany(_ largest: Int) -> RunFailure {
     RunFailure(
       .badData, "\(range.upperBound) clusters need as many different rows, there are \(largest)",
-      hint: "end the range at \(largest) or before", file: inputs.first)
+      hint: "end the range at \(largest) or before",
+      file: inputs.first.map(DatabaseAddress.redacted))
   }
 }

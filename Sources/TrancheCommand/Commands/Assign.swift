@@ -6,8 +6,11 @@ struct Assign: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Give every row of a table the label of its nearest centroid.",
     discussion: """
-      Example:
+      Examples:
         tranche assign cards.csv --model model.json --out labels.parquet
+        tranche assign 'base-*.parquet' --model model.json --out labels.parquet --memory 512MiB
+
+      Rows stream through: memory does not grow with their number.
       """)
 
   @Argument(
@@ -26,6 +29,9 @@ struct Assign: ParsableCommand {
   @Option(help: "auto, or a kernel set by name; labels do not depend on it.")
   var kernel = "auto"
 
+  @Option(help: MemoryOption.help)
+  var memory: String?
+
   @Flag(help: "Replace a file that exists.")
   var force = false
 
@@ -40,6 +46,7 @@ struct Assign: ParsableCommand {
       run.force = force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
+      MemoryOption.apply(memory, to: &configuration)
       return try run.run(configuration, context)
     } summary: { result in
       [

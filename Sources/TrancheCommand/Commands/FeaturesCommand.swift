@@ -56,7 +56,11 @@ struct FeaturesCommand: ParsableCommand {
 struct LedgerOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
-    help: "Transactions: files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC.")
+    help: """
+      Transactions: files, globs or folders; Parquet, CSV (.gz, .zst) or Arrow IPC. Or a database: \
+      postgresql://user@host/db?table=… (or ?query=SELECT…), sqlite:///path/bank.db?table=…, or \
+      source:NAME of the configuration.
+      """)
   var ledger: [String] = []
 
   @Option(help: "Last day that counts, such as 2025-12-31; later rows are quarantined.")

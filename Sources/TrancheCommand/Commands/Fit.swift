@@ -4,12 +4,23 @@ import Tranche
 
 struct Fit: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Fit K-Means to any table and save the model.",
+    abstract: "Cluster any table and save the model.",
     discussion: """
       Examples:
         tranche fit cards.csv --features LIMIT_BAL,BILL_AMT1,PAY_AMT1 --clusters 5 --out model.json
         tranche fit base.parquet --features a,b,c --clusters 3 --n-init 10 --scale log-standard \\
           --labels labels.parquet --out model.json --json
+        tranche fit 'base-*.parquet' --features a,b,c --clusters 8 --memory 4GiB --out model.json
+        tranche fit base.parquet --features a,b,c --clusters 5 --min-share 0.1 --max-share 0.3 \\
+          --out model.json
+        tranche fit new.parquet --features a,b,c --warm-start model.json --out newer.json
+        tranche fit base.parquet --features x,y --algorithm dbscan --eps 0.3 --min-points 10 \\
+          --out model.json
+        tranche fit base.parquet --features x,y --algorithm ward --clusters 4 --out model.json
+
+      K-Means keeps limits on sizes by a price per cluster; `assign` uses the same prices. dbscan \
+      looks at a sample where there are more than --sample rows, ward at micro-clusters; all other \
+      rows go to the nearest core or micro-cluster, and dbscan's noise has label -1.
       """)
 
   @Argument(
@@ -18,8 +29,8 @@ struct Fit: ParsableCommand {
 
   @OptionGroup var samples: SampleArguments
 
-  @Option(help: "Number of clusters.")
-  var clusters: Int
+  @Option(help: "Number of clusters (not for dbscan, which finds it).")
+  var clusters: Int?
 
   @Flag(help: "Fit fewer clusters where the rows differ too little for as many.")
   var kMaxDistinct = false
@@ -33,7 +44,9 @@ struct Fit: ParsableCommand {
   var initialization = "k-means++"
 
   @Option(
-    help: "auto, lloyd, bounded (skips what cannot be nearest; same labels) or mini-batch.")
+    help: """
+      auto, lloyd, bounded (skips what cannot be nearest; same labels), mini-batch, dbscan or ward.
+      """)
   var algorithm = "auto"
 
   @Option(
@@ -53,6 +66,31 @@ struct Fit: ParsableCommand {
 
   @Option(help: "Column of sample weights.")
   var weight: String?
+
+  @Option(help: "Share of the rows that every cluster has at least, 0 to 1.")
+  var minShare: Double?
+
+  @Option(help: "Share of the rows that a cluster has at most, 0 to 1.")
+  var maxShare: Double?
+
+  @Option(help: "dbscan: how far a neighbour may be, in scaled units.")
+  var eps: Double?
+
+  @Option(help: "dbscan: neighbours that make a core, itself included (default: 5).")
+  var minPoints: Int?
+
+  @Option(
+    help: "Rows that dbscan (default: 20000) or ward (default: 10000) looks at one by one.")
+  var sample: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Start from this model: its transforms as they are, its centroids first.",
+      valueName: "model"))
+  var warmStart: String?
+
+  @Option(help: MemoryOption.help)
+  var memory: String?
 
   @Option(help: "File for the labels and distances of the input.")
   var labels: String?
@@ -75,13 +113,21 @@ struct Fit: ParsableCommand {
       run.weight = weight
       run.labels = labels
       run.lowersClusters = kMaxDistinct
+      run.minShare = minShare
+      run.maxShare = maxShare
+      run.eps = eps
+      run.minPoints = minPoints
+      run.sample = sample
+      run.warmStart = warmStart
       run.force = force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
+      MemoryOption.apply(memory, to: &configuration)
       return try run.run(configuration, context)
     } summary: { result in
       [
-        "\(result.n) rows × \(result.d) features, \(result.k) clusters of \(result.sizes.map(String.init).joined(separator: ", "))",
+        "\(result.n) rows × \(result.d) features, \(result.k) clusters of \(result.sizes.map(String.init).joined(separator: ", "))"
+          + (result.noise > 0 ? ", \(result.noise) rows of none" : ""),
         "inertia \(result.inertia), \(result.iterations) iterations, \(result.converged ? "converged" : "not converged")",
       ] + result.warnings.map { "warning: \($0)" } + [
         String(format: "%.2f s", result.seconds["total"] ?? 0) + ", model in \(result.model)"

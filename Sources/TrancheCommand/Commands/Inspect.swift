@@ -7,9 +7,10 @@ struct Inspect: ParsableCommand {
     discussion: """
       Example:
         tranche inspect sales.csv
+        tranche inspect 'postgresql://risk@db/bank?table=ledger'
       """)
 
-  @Argument(help: "A Parquet, CSV (.gz, .zst) or Arrow IPC file.")
+  @Argument(help: "A Parquet, CSV (.gz, .zst) or Arrow IPC file, or a database's address.")
   var file: String
 
   @OptionGroup var reading: ReadingOptions

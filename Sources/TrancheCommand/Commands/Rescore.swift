@@ -14,6 +14,8 @@ struct Rescore: ParsableCommand {
           --clusters 5 --columns segment_id,clv_simple,frequency --no-report
         tranche rescore --ledger bank/ledger-2026-01.parquet --state state --as-of 2026-01-31 \\
           --out 2026-01 --model 2025-12/model.json --previous 2025-12
+        tranche rescore --ledger 'postgresql://risk@db/bank?table=ledger' --as-of 2025-12-31 \\
+          --out 2025-12 --out-table 'postgresql://risk@db/bank?table=scores'
 
       Writes scores.parquet, model.json, segments.json, migration.json (with --previous), \
       quality.json, quarantine.parquet, report.html and, last, manifest.json. Without --model a \
@@ -23,11 +25,19 @@ struct Rescore: ParsableCommand {
   @OptionGroup var ledger: LedgerOptions
   @OptionGroup var keeping: StateOptions
 
-  @Option(parsing: .upToNextOption, help: "Customer attributes (id, age): files, globs or folders.")
+  @Option(
+    parsing: .upToNextOption,
+    help: "Customer attributes (id, age): files, globs or folders, or a database.")
   var customers: [String] = []
 
   @Option(help: "Folder to write.")
   var out: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Table of PostgreSQL or SQLite that takes the scores too, in one transaction.",
+      valueName: "address"))
+  var outTable: String?
 
   @Option(help: "Model of an earlier run.")
   var model: String?
@@ -74,6 +84,7 @@ struct Rescore: ParsableCommand {
     run.columns = columns == "all" ? nil : columns.map(commaSeparated)
     run.writesReport = !noReport
     run.force = force
+    run.outTable = outTable
     run.state = try keeping.options(ledger)
     run.command = CommandLineText.asTyped
     let plan = run
@@ -107,6 +118,7 @@ struct Rescore: ParsableCommand {
     if let stability = result.stability {
       lines.append("\(Self.percent(stability)) of the customers kept their segment")
     }
+    if let table = result.table { lines.append("written to \(table)") }
     if !result.warnings.isEmpty {
       lines.append("\(result.warnings.count) warnings, see quality.json")
     }
@@ -139,7 +151,7 @@ enum CommandLineText {
       if ignoredOptions.contains(where: { argument.hasPrefix($0 + "=") }) { continue }
       words.append(argument)
     }
-    return words.map { argument in
+    return words.map(Redaction.shown).map { argument in
       let isPlain = argument.allSatisfy { $0.isLetter || $0.isNumber || "-_./:,=@%+".contains($0) }
       return isPlain && !argument.isEmpty
         ? argument : "'" + argument.replacingOccurrences(of: "'", with: "'\\''") + "'"

@@ -47,7 +47,7 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
       if isPositiveOnly && row.amount.isNegative { continue }
       let hash = ids == nil ? IdentityHash.hash(row.key) : row.key
       let check = ids.map { PurchaseIdentity.check($0[position].bytes) } ?? 0
-      // Looking up may move the states: their address is read after it.
+      // Found first: a new customer may move all states.
       let index = find(row.key, check: check, hash: hash)
       update(states + index * layout.stride, row)
     }

@@ -1,0 +1,255 @@
+import Kernels
+import Sharding
+
+/// K-Means whose clusters keep limits on their sizes.
+///
+/// From the plain fit's centroids, in turn: the cheapest assignment that keeps the limits
+/// (``TransportFlow``, exact on all rows), then the means of its clusters, until no label changes or
+/// the centroids stand still. The last assignment's prices are part of the result: with them every
+/// row finds its label by itself (``PowerDiagram``), so later rows are labelled by the same rule.
+///
+/// Cost: O(n·k·d) a pass; a pass or two for an iteration, since the prices of the iteration before
+/// leave few rows to move. The first prices come from a sample.
+///
+/// Source: Bradley, Bennett & Demiriz, "Constrained K-Means Clustering", MSR-TR-2000-65.
+package struct LimitedKMeans {
+  package struct Result: Sendable {
+    package var fit: KMeansResult
+    /// k: the further coordinate of each centroid.
+    package var heights: [Double]
+  }
+
+  private let matrix: FeatureMatrix
+  private let k: Int
+  private let limits: SizeLimits
+  private let workers: Workers
+  private let labels: RowStorage<Int32>
+
+  private static let sampleRows = 16_384
+  private static let shardRows = 8192
+
+  /// - Throws: ``ClusteringError/sizeLimits(size:least:most:)`` where rows that are alike cannot be
+  ///   told apart and so keep a cluster out of its limits.
+  package static func fit(
+    _ matrix: FeatureMatrix, configuration: KMeansConfiguration, limits: SizeLimits,
+    workers: Workers = Workers(), progress: (KMeansProgress) -> Void = { _ in }
+  ) throws -> Result {
+    let clock = ContinuousClock()
+    var plain = try KMeans.fit(
+      matrix, configuration: configuration, workers: workers, progress: progress)
+    let began = clock.now
+    let sweep = try KMeans.makeSweep(matrix, weights: nil, configuration, workers)
+    let tolerance =
+      configuration.tolerance == 0
+      ? 0 : configuration.tolerance * (try sweep.meanVariance())
+    let work = LimitedKMeans(
+      matrix: matrix, k: configuration.clusterCount, limits: limits, workers: workers,
+      labels: RowStorage(rows: matrix.rows, repeating: -1))
+    var centroids = try KMeans.centred(plain.centroids, k: work.k, matrix)
+    var prices = try work.samplePrices(centroids, seed: configuration.seed)
+    var status = KMeansStatus.iterationLimit
+    var iterations = 0
+    while iterations < configuration.maxIterations {
+      try workers.cancellation.check()
+      iterations += 1
+      let step = try work.assign(centroids, prices)
+      prices = step.flow.prices
+      let means = try ClusterMeans(matrix, labels: work.labels, k: work.k, workers: workers)
+      var shift = 0.0
+      for i in centroids.indices where means.sizes[i / matrix.columns] > 0 {
+        let difference = means.means[i] - centroids[i]
+        shift += difference * difference
+        centroids[i] = means.means[i]
+      }
+      progress(
+        KMeansProgress(restart: 0, iteration: iterations, changed: step.changed, shift: shift))
+      if step.changed == 0 || shift <= tolerance {
+        status = step.changed == 0 ? .labelsStable : .centroidsStable
+        break
+      }
+    }
+    var last = try work.assign(centroids, prices).flow
+    prices = last.centredPrices()
+    var original = centroids
+    for i in original.indices { original[i] += matrix.centers[i % matrix.columns] }
+    let heights = PowerDiagram.heights(prices: prices)
+    let outcome = try work.conclude(original, heights, kernel: configuration.kernel)
+    plain.centroids = original
+    plain.rows = outcome.rows
+    plain.inertia = outcome.inertia
+    plain.iterations += iterations
+    plain.status = status
+    plain.sizes = outcome.sizes
+    plain.seconds.iterate += (clock.now - began) / .seconds(1)
+    return Result(fit: plain, heights: heights)
+  }
+
+  private init(
+    matrix: FeatureMatrix, k: Int, limits: SizeLimits, workers: Workers,
+    labels: RowStorage<Int32>
+  ) {
+    self.matrix = matrix
+    self.k = k
+    self.limits = limits
+    self.workers = workers
+    self.labels = labels
+  }
+
+  /// Prices that keep the limits on a sample.
+  private func samplePrices(_ centroids: [Double], seed: UInt64) throws -> [Double] {
+    let none = [Double](repeating: 0, count: k)
+    guard matrix.rows >= 4 * Self.sampleRows else { return none }
+    let random = CounterBasedRandom(seed: seed, purpose: .init("size limits"))
+    let threshold = Double(Self.sampleRows) / Double(matrix.rows)
+    let rows = (0..<matrix.rows).filter { random.unit(at: $0) < threshold }
+    guard rows.count >= k else { return none }
+    let sample = LimitedKMeans(
+      matrix: matrix.rows(rows), k: k, limits: limits.scaled(from: matrix.rows, to: rows.count),
+      workers: workers, labels: RowStorage(rows: rows.count, repeating: -1))
+    return try sample.assign(centroids, none).flow.prices
+  }
+
+  /// Labels of the cheapest assignment within the limits.
+  private func assign(
+    _ centroids: [Double], _ start: [Double]
+  ) throws -> (flow: TransportFlow, changed: Int) {
+    var prices = start
+    var reach = try firstReach(centroids, prices)
+    while true {
+      try workers.cancellation.check()
+      let parts = try pass(centroids, prices, reach: reach)
+      var sizes = [Int](repeating: 0, count: k)
+      for part in parts { for j in 0..<k { sizes[j] += part.sizes[j] } }
+      let rows = parts.flatMap(\.rows)
+      var flow = TransportFlow(
+        costs: parts.flatMap(\.costs), labels: parts.flatMap(\.labels), sizes: sizes,
+        prices: prices, reach: reach, limits: limits)
+      guard flow.solve() else {
+        // What was found is a better start; the boundary is looked at more widely.
+        prices = flow.prices
+        reach = rows.count < matrix.rows ? max(reach * 8, .leastNormalMagnitude) : .infinity
+        continue
+      }
+      var changed = parts.reduce(0) { $0 + $1.changed }
+      for (candidate, row) in rows.enumerated() {
+        if labels.base[row] != flow.labels[candidate] { changed += 1 }
+        labels.base[row] = flow.labels[candidate]
+      }
+      return (flow, changed)
+    }
+  }
+
+  /// What one shard's rows cost.
+  private struct Part: Sendable {
+    var sizes: [Int]
+    /// Rows whose next cluster costs at most the reach more, with their costs and labels.
+    var rows: [Int] = []
+    var costs: [Double] = []
+    var labels: [Int32] = []
+    /// Other rows whose label is not the one of the pass before.
+    var changed = 0
+  }
+
+  /// Labels all rows but the candidates, whose labels stay as they were.
+  private func pass(
+    _ centroids: [Double], _ prices: [Double], reach: Double
+  ) throws -> [Part] {
+    let shards = Shards(rows: matrix.rows, rowsPerShard: Self.shardRows)
+    let (k, labels) = (self.k, self.labels)
+    return try workers.map(shards.count) { shard in
+      var part = Part(sizes: [Int](repeating: 0, count: k))
+      var costs = [Double](repeating: 0, count: k)
+      ClusterMeans.forEachRow(matrix, shards[shard]) { row, values in
+        let (label, gap) = Self.cheapest(values, matrix.columns, centroids, prices, &costs)
+        part.sizes[label] += 1
+        if gap <= reach {
+          part.rows.append(row)
+          part.costs += costs
+          part.labels.append(Int32(label))
+        } else {
+          if labels.base[row] != Int32(label) { part.changed += 1 }
+          labels.base[row] = Int32(label)
+        }
+      }
+      return part
+    }
+  }
+
+  /// The cheapest cluster, and how much more the next one costs.
+  @inline(__always)
+  private static func cheapest(
+    _ values: UnsafePointer<Float>, _ d: Int, _ centroids: [Double], _ prices: [Double],
+    _ costs: inout [Double]
+  ) -> (label: Int, gap: Double) {
+    var (label, best, second) = (0, Double.infinity, Double.infinity)
+    centroids.withUnsafeBufferPointer { centroids in
+      for j in 0..<costs.count {
+        var sum = 0.0
+        for i in 0..<d {
+          let difference = Double(values[i * FeatureMatrix.tileRows]) - centroids[j * d + i]
+          sum += difference * difference
+        }
+        costs[j] = sum
+        let priced = sum + prices[j]
+        if priced < best {
+          (label, second, best) = (j, best, priced)
+        } else if priced < second {
+          second = priced
+        }
+      }
+    }
+    return (label, second - best)
+  }
+
+  /// A reach within which some times more rows lie than must move, judged by a sample of the rows.
+  private func firstReach(_ centroids: [Double], _ prices: [Double]) throws -> Double {
+    guard matrix.rows > 4 * Self.sampleRows else { return .infinity }
+    let step = matrix.rows / Self.sampleRows
+    var gaps: [Double] = []
+    var sizes = [Int](repeating: 0, count: k)
+    var costs = [Double](repeating: 0, count: k)
+    for row in stride(from: 0, to: matrix.rows, by: step) {
+      ClusterMeans.forEachRow(matrix, row..<row + 1) { _, values in
+        let (label, gap) = Self.cheapest(values, matrix.columns, centroids, prices, &costs)
+        sizes[label] += 1
+        gaps.append(gap)
+      }
+    }
+    let scaled = limits.scaled(from: matrix.rows, to: gaps.count)
+    let excess = zip(sizes, TransportFlow.outflow(sizes, prices, scaled)).reduce(0) {
+      $0 + abs($1.0 - $1.1)
+    }
+    let wanted = min(gaps.count - 1, 4 * excess + gaps.count / 50)
+    gaps.sort()
+    return gaps[wanted]
+  }
+
+  /// Labels by the saved rule, checked against the limits.
+  private func conclude(
+    _ centroids: [Double], _ heights: [Double], kernel: String?
+  ) throws -> (rows: RowResults, sizes: [Int], inertia: Double) {
+    let d = matrix.columns
+    let lifted = try PowerDiagram.lifted(matrix, workers: workers)
+    let result = try PowerDiagram(
+      centroids: centroids, columns: d, heights: heights, kernel: kernel, workers: workers
+    ).assign(lifted)
+    var sizes = [Int](repeating: 0, count: k)
+    for label in result.labels { sizes[Int(label)] += 1 }
+    if let size = sizes.first(where: { $0 < limits.least || $0 > limits.most }) {
+      throw ClusteringError.sizeLimits(size: size, least: limits.least, most: limits.most)
+    }
+    let distances = RowStorage<Float>(rows: matrix.rows, repeating: 0)
+    for row in 0..<matrix.rows {
+      labels.base[row] = result.labels[row]
+      distances.base[row] = result.distances[row]
+    }
+    let pack = KernelSet.generic.pack(try KMeans.centred(centroids, k: k, matrix), columns: d)
+    let sweep = Sweep(matrix, clusters: k, kernel: .generic, workers: workers, weights: nil)
+    let padded = matrix.tileCount * FeatureMatrix.tileRows
+    (labels.base + matrix.rows).update(repeating: 0, count: padded - matrix.rows)
+    return (
+      RowResults(labels: labels, distances: distances), sizes,
+      try sweep.inertia(pack, labels: labels)
+    )
+  }
+}

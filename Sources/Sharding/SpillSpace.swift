@@ -1,0 +1,148 @@
+import Foundation
+import Synchronization
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A temporary file mapped into memory: what it holds is read and written like memory, and stays in
+/// the process only as long as the budget allows.
+///
+/// Computations inside ``run(_:)`` put whatever grows with the rows into it, so they need no version
+/// of their own for data that does not fit, and give the same bytes. The file has no name from the
+/// start: nothing is left behind however the process ends. Its size is claimed before it is used,
+/// so a full disk is an error when the space is made, never a signal later.
+package final class SpillSpace: Sendable {
+  /// The space that large blocks are taken from on this task's own thread.
+  @TaskLocal package static var current: SpillSpace?
+
+  /// Bytes of the file.
+  package let capacity: Int
+  private nonisolated(unsafe) let base: UnsafeMutableRawPointer
+  private let descriptor: Int32
+  /// Resident bytes of the process above which mapped pages are let go.
+  private let residentLimit: Int
+  private let free: Mutex<[Range<Int>]>
+  private let pieces = Atomic<Int>(0)
+
+  /// Why there is no space: `errno` of the call that failed.
+  package struct Failure: Error {
+    package let code: Int32
+    package let bytes: Int
+    package let folder: String
+  }
+
+  /// - Parameters:
+  ///   - folder: Where the file lies.
+  ///   - capacity: Bytes claimed.
+  ///   - residentLimit: What the process may have in memory, all told.
+  package init(folder: String, capacity: Int, residentLimit: Int) throws(Failure) {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let size = max(1, (capacity + page - 1) / page) * page
+    var template = Array("\(folder)/.tranche-spill-XXXXXX".utf8CString)
+    let file = mkstemp(&template)
+    guard file >= 0 else { throw Failure(code: errno, bytes: size, folder: folder) }
+    _ = fcntl(file, F_SETFD, FD_CLOEXEC)
+    unlink(template)
+    let claimed = posix_fallocate(file, 0, off_t(size))
+    guard claimed == 0 else {
+      close(file)
+      throw Failure(code: claimed, bytes: size, folder: folder)
+    }
+    guard let mapped = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0),
+      mapped != MAP_FAILED
+    else {
+      let code = errno
+      close(file)
+      throw Failure(code: code, bytes: size, folder: folder)
+    }
+    (self.capacity, base, descriptor, self.residentLimit) = (size, mapped, file, residentLimit)
+    free = Mutex([0..<size])
+  }
+
+  deinit {
+    munmap(base, capacity)
+    close(descriptor)
+  }
+
+  /// Runs `body` with this space as the current one.
+  package func run<Value>(_ body: () throws -> Value) rethrows -> Value {
+    try Self.$current.withValue(self, operation: body)
+  }
+
+  /// Part of the space, given back with its last reference.
+  final class Region: Sendable {
+    nonisolated(unsafe) let base: UnsafeMutableRawPointer
+    private let range: Range<Int>
+    private let space: SpillSpace
+
+    init(_ space: SpillSpace, _ range: Range<Int>) {
+      (self.space, self.range, base) = (space, range, space.base + range.lowerBound)
+    }
+
+    deinit { space.release(range) }
+  }
+
+  /// The first gap that is large enough; nil when none is.
+  func region(bytes: Int) -> Region? {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let size = (bytes + page - 1) / page * page
+    let start = free.withLock { gaps -> Int? in
+      guard let index = gaps.firstIndex(where: { $0.count >= size }) else { return nil }
+      let gap = gaps[index]
+      if gap.count == size {
+        gaps.remove(at: index)
+      } else {
+        gaps[index] = gap.lowerBound + size..<gap.upperBound
+      }
+      return gap.lowerBound
+    }
+    return start.map { Region(self, $0..<$0 + size) }
+  }
+
+  private func release(_ range: Range<Int>) {
+    madvise(base + range.lowerBound, range.count, MADV_DONTNEED)
+    free.withLock { gaps in
+      gaps.append(range)
+      gaps.sort { $0.lowerBound < $1.lowerBound }
+      var merged: [Range<Int>] = []
+      for gap in gaps {
+        if let last = merged.last, last.upperBound == gap.lowerBound {
+          merged[merged.count - 1] = last.lowerBound..<gap.upperBound
+        } else {
+          merged.append(gap)
+        }
+      }
+      gaps = merged
+    }
+  }
+
+  /// Lets mapped pages go when the process has grown past its limit; they stay in the file (and in
+  /// the system's cache, while there is room). Cheap enough to call after every piece of work: any
+  /// thread may, while others read and write.
+  package func trim() {
+    // Every fourth piece looks: a piece is some thousand rows, and looking is a system call.
+    guard pieces.wrappingAdd(1, ordering: .relaxed).oldValue % 4 == 0 else { return }
+    guard let resident = ResidentMemory.bytes, resident > residentLimit else { return }
+    madvise(base, capacity, MADV_DONTNEED)
+  }
+}
+
+/// What the process has in memory at the moment.
+package enum ResidentMemory {
+  /// Nil where the system does not say.
+  package static var bytes: Int? {
+    let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 128) { text -> Int? in
+      let count = read(file, text.baseAddress!, text.count)
+      guard count > 0 else { return nil }
+      // "size resident shared …", in pages.
+      let fields = text[..<count].split(separator: UInt8(ascii: " "))
+      guard fields.count > 1 else { return nil }
+      let pages = fields[1].reduce(0) { $0 * 10 + Int($1) - 48 }
+      return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+  }
+}
