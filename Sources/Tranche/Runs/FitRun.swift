@@ -148,7 +148,8 @@ struct ClusteringSettings: Sendable {
   ) throws -> (result: KMeansResult, algorithm: String, warnings: [String]) {
     guard ["auto", "lloyd", "bounded", "mini-batch"].contains(algorithm) else {
       throw RunFailure(
-        .usage, "--algorithm \(algorithm) is unknown", hint: "use auto, lloyd, bounded or mini-batch")
+        .usage, "--algorithm \(algorithm) is unknown",
+        hint: "use auto, lloyd, bounded or mini-batch")
     }
     let start = try start(samples, configuration, workers)
     do {
