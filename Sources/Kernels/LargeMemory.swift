@@ -1,7 +1,7 @@
 import CKernels
 
 /// Memory of one entry or more per row, on large pages where the system has them: the first write to
-/// fresh 4 KB pages costs more than the write itself (160 MB: 60 ms against 20).
+/// fresh 4 KB pages costs more than the write itself.
 package enum LargeMemory {
   private static let pageBytes = 1 << 21
 

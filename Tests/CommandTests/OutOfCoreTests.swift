@@ -55,8 +55,8 @@ import Testing
     for flags in cases {
       let inMemory = try fit("table.parquet", common + flags, in: folder)
       #expect(inMemory.said["spilled"] as? Bool == false)
-      let (budget, _) = try smallest("table.parquet", common + flags, in: folder)
       for threads in ["1", "3"] {
+        let (budget, _) = try smallest("table.parquet", common + flags, threads, in: folder)
         let spilled = try fit(
           "table.parquet",
           common + flags + ["--threads", threads, "--memory", "\(budget + 24)MiB"], in: folder)
@@ -71,10 +71,11 @@ import Testing
 
   /// The figure that a refusal names, in MiB, and the refusal.
   private func smallest(
-    _ table: String, _ flags: [String], in folder: TemporaryFolder
+    _ table: String, _ flags: [String], _ threads: String = "3", in folder: TemporaryFolder
   ) throws -> (mebibytes: Int, refusal: ProcessResult) {
     let refused = try Tranche.run(
-      ["fit", table, "--out", "n.json", "--memory", "1MiB", "--threads", "3"] + flags, in: folder)
+      ["fit", table, "--out", "n.json", "--memory", "1MiB", "--threads", threads] + flags,
+      in: folder)
     let figure = try #require(
       refused.errors.firstMatch(of: /at least (\d+)MiB/)?.1, "\(refused.errors)")
     return (try #require(Int(figure)), refused)
@@ -86,7 +87,8 @@ import Testing
     let fromParquet = try fit("table.parquet", flags, in: folder)
     let fromText = try fit("table.csv", flags, in: folder)
     let (budget, _) = try smallest("table.csv", flags, in: folder)
-    let spilled = try fit("table.csv", flags + ["--memory", "\(budget + 2)MiB"], in: folder)
+    let spilled = try fit(
+      "table.csv", flags + ["--threads", "3", "--memory", "\(budget + 2)MiB"], in: folder)
     #expect(fromText.files == fromParquet.files)
     #expect(spilled.files == fromParquet.files)
     #expect(spilled.said["spilled"] as? Bool == true)

@@ -4,7 +4,13 @@ extension Column {
   /// - Precondition: At least one chunk.
   package static func concatenating(_ chunks: [Column]) -> Column {
     precondition(!chunks.isEmpty)
-    if chunks.count == 1 { return chunks[0] }
+    return chunks.count == 1 ? chunks[0] : copying(chunks)
+  }
+
+  /// The same values in memory of their own: part of a decoded batch keeps all of the batch's columns.
+  package func detached() -> Column { Self.copying([self]) }
+
+  private static func copying(_ chunks: [Column]) -> Column {
     let count = chunks.reduce(0) { $0 + $1.count }
     var present: [Bool]?
     if chunks.contains(where: { $0.validity != nil }) {

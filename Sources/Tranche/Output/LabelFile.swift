@@ -40,6 +40,9 @@ final class LabelFile: @unchecked Sendable {
   }
 
   func add(_ rows: Rows, block: Int) throws {
+    // Blocks that wait for their turn must not hold on to the features they were read with.
+    var rows = rows
+    rows.ids = rows.ids.map { $0.detached() }
     lock.lock()
     defer { lock.unlock() }
     waiting[block] = rows
