@@ -104,14 +104,18 @@ def measure(options, mode, workload, path, environment):
     return rounds
 
 
-def line(mode, workload, rounds):
+def shown(libraries):
+    return [LIBRARIES[library] for library in libraries.split(",")]
+
+
+def line(mode, workload, rounds, libraries):
     rows, columns, clusters = WORKLOADS[workload]
     names = [name for name in rounds[0] if name != "Tranche"]
     ours = [figure(mode, reports["Tranche"]) for reports in rounds]
     best = [min(figure(mode, reports[name]) for name in names) for reports in rounds]
     ratios = [theirs / own for theirs, own in zip(best, ours)]
     cells = [f"{workload} {rows // 1000:,}k × {columns}, {clusters}", spread(ours, 4)]
-    for name in LIBRARIES.values():
+    for name in shown(libraries):
         seconds = [figure(mode, reports[name]) for reports in rounds if name in reports]
         cells.append(f"{statistics.median(seconds):.3f}" if seconds else "–")
     cells.append(f"**{spread(ratios, 1)}**")
@@ -155,10 +159,10 @@ def main():
     ]
     for mode, workloads in measured.items():
         text += ["", f"**{TITLES[mode]}**", "",
-                 "| n × d, k | Tranche | " + " | ".join(LIBRARIES.values()) + " | ratio |",
-                 "|---" * (len(LIBRARIES) + 3) + "|"]
+                 "| n × d, k | Tranche | " + " | ".join(shown(options.libraries)) + " | ratio |",
+                 "|---" * (len(shown(options.libraries)) + 3) + "|"]
         for workload, rounds in workloads.items():
-            cells, found = line(mode, workload, rounds)
+            cells, found = line(mode, workload, rounds, options.libraries)
             ratios.setdefault(mode, {})[workload] = found
             text.append(cells)
     write_run(options.runs, "kmeans", text, {"measured": measured, "best_peer_ratios": ratios})

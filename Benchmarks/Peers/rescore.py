@@ -46,6 +46,13 @@ def run(command, environment, log):
         return seconds, usage.ru_maxrss * 1024, output.read()
 
 
+def report(output):
+    """What a contender says of itself, without this machine's folders."""
+    said = json.loads(output)
+    return {key: os.path.basename(value) if isinstance(value, str) and os.sep in value else value
+            for key, value in said.items()}
+
+
 def contenders(options, folder):
     """Name, command, file with the scores."""
     out = os.path.join(folder, "tranche")
@@ -169,7 +176,7 @@ def main():
                 else:
                     measured[name].append({
                         "round": number, "seconds": seconds, "peak_memory_bytes": peak,
-                        "report": json.loads(output)})
+                        "report": report(output)})
                 print(f"round {number}: {name}: {seconds:.2f} s, {peak / 2**20:.0f} MiB",
                       file=sys.stderr)
             if number == 0:

@@ -40,7 +40,7 @@ func read(_ path: String, floats: Int) throws -> [Float] {
 
 func run(_ arguments: [String]) throws -> Report {
   guard arguments.count >= 6, let rows = Int(arguments[2]), let columns = Int(arguments[3]),
-    let clusters = Int(arguments[4])
+    let clusters = Int(arguments[4]), rows > 0, columns > 0, clusters > 0
   else {
     throw Usage(
       description: "usage: kmeans-workload FILE ROWS COLUMNS CLUSTERS iterate|fit|assign "
