@@ -83,7 +83,9 @@ def tranche(options, out):
 
 def peer(engine, options, out):
     command = [sys.executable, "-c", PEER, engine, options.as_of, out, *options.ledger]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, cwd=HERE).stdout)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE)
+    # DuckDB draws its progress on the same line of standard output.
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main():
