@@ -6,6 +6,9 @@ struct CustomerRun<Amount: LedgerAmount> {
   let capacity = 256
 
   private let partitions: [PartitionTable<Amount>]
+  /// Where each partition's states begin; reading it counts no references.
+  private let bases: [UnsafeMutableRawPointer]
+  private let hasFarDays: Bool
   private let layout: StateLayout
   private let scale: Int
   private let needsDays: Bool
@@ -19,6 +22,8 @@ struct CustomerRun<Amount: LedgerAmount> {
   /// - Parameter partitions: One or more, all of one layout.
   init(_ partitions: [PartitionTable<Amount>], _ selection: FeatureSelection, scale: Int) {
     self.partitions = partitions
+    bases = partitions.map(\.states)
+    hasFarDays = partitions.contains { !$0.farDays.isEmpty }
     self.scale = scale
     layout = partitions[0].layout
     needsDays = selection.needsActiveDays
@@ -32,19 +37,28 @@ struct CustomerRun<Amount: LedgerAmount> {
   @inline(__always)
   mutating func read(_ rows: Range<Int>, _ place: (Int) -> (partition: Int, state: Int)) {
     count = rows.count
-    for (slot, row) in rows.enumerated() {
-      let (partition, state) = place(row)
-      states[slot] = partitions[partition].states + state * layout.stride
-      tranche_prefetch(states[slot])
-      tranche_prefetch(states[slot] + 64)
+    let (stride, first) = (layout.stride, rows.lowerBound)
+    states.withUnsafeMutableBufferPointer { states in
+      bases.withUnsafeBufferPointer { bases in
+        for slot in 0..<rows.count {
+          let (partition, state) = place(first + slot)
+          let start = bases[partition] + state * stride
+          states[slot] = start
+          tranche_prefetch(start)
+          tranche_prefetch(start + 64)
+        }
+      }
     }
     guard needsDays else { return }
-    for (slot, row) in rows.enumerated() {
+    for slot in 0..<rows.count {
       let words = (states[slot] + layout.wordsOffset).assumingMemoryBound(to: UInt64.self)
       days[slot] = ActiveDays(words, count: layout.words, gaps: needsGaps)
-      let (partition, state) = place(row)
-      let table = partitions[partition]
-      if !table.farDays.isEmpty { days[slot].addFar(table.farDays, state: UInt32(state)) }
+    }
+    guard hasFarDays else { return }
+    for slot in 0..<rows.count {
+      let (partition, state) = place(first + slot)
+      let farDays = partitions[partition].farDays
+      if !farDays.isEmpty { days[slot].addFar(farDays, state: UInt32(state)) }
     }
   }
 

@@ -13,12 +13,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   /// For messages.
   let amountColumn: String
 
-  /// A customer on the way to its place: `order` sorts like the id (for texts, up to eight bytes).
-  private struct Reference: BitwiseCopyable {
-    var order: UInt64
-    var partition: UInt32
-    var state: UInt32
-  }
+  private typealias Reference = CustomerReference
 
   func harvest(counts: LedgerCounts) throws -> FoldedLedger {
     // One layout for all: tables that missed the last rounds are brought up to it.
@@ -39,7 +34,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   // MARK: - Order
 
   /// All customers in ascending order of their ids: a bucket sort by the leading bits that differ,
-  /// then a comparison sort inside each bucket, in parallel.
+  /// then inside each bucket, in parallel, by the bits below.
   private func sortedReferences() throws -> Buffer<Reference> {
     let total = partitions.reduce(0) { $0 + $1.count }
     let prefix = hasText ? commonPrefix() : 0
@@ -94,12 +89,12 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
         }
       }
       let bounds = starts
-      try workers.forEach(bucketCount) { bucket in
+      try workers.forEach(bucketCount, scratch: { ReferenceSort() }) { sort, bucket in
         var run = UnsafeMutableBufferPointer(rebasing: target[bounds[bucket]..<bounds[bucket + 1]])
         if hasText {
           run.sort { $0.order != $1.order ? $0.order < $1.order : textPrecedes($0, $1) }
         } else {
-          run.sort { $0.order < $1.order }
+          sort.sort(run, from: low &+ UInt64(bucket) << shift, bits: Int(shift))
         }
       }
     }
@@ -150,13 +145,15 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   private func integerIDs(_ references: Buffer<Reference>) throws -> Column {
-    Column(
-      .int64(
-        Buffer(count: references.count) { target in
-          for row in 0..<references.count {
-            target[row] = Int64(bitPattern: references[row].order ^ (1 << 63))
-          }
-        }))
+    let ids = Buffer<Int64>.uninitialized(count: references.count)
+    nonisolated(unsafe) let target = ids.storage
+    let shards = Shards(rows: references.count, rowsPerShard: 65_536)
+    try workers.forEach(shards.count) { shard in
+      for row in shards[shard] {
+        target[row] = Int64(bitPattern: references.base[row].order ^ (1 << 63))
+      }
+    }
+    return Column(.int64(ids.buffer))
   }
 
   private func textIDs(_ references: Buffer<Reference>) throws -> Column {

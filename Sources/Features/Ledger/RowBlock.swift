@@ -16,6 +16,8 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
   /// Whether some rows are copies, marked by an age below 0.
   var hasCopies = false
   private var capacity: Int
+  /// Where `rows` lie while they are part of a larger piece of memory.
+  private var slab: RowSlab?
 
   /// Kept while text ids or the origins of rows are needed.
   var batch: RecordBatch?
@@ -26,10 +28,15 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
   /// An age that no folded row exceeds, -1 for no rows.
   var oldest: Int32 = -1
 
-  init(capacity: Int, hasText: Bool, hasOrigins: Bool) {
+  /// - Parameter slab: Where the rows are to lie, `capacity` of them from `start` on.
+  init(
+    capacity: Int, in slab: RowSlab, from start: UnsafeMutableRawPointer, hasText: Bool,
+    hasOrigins: Bool
+  ) {
     self.capacity = capacity
+    self.slab = slab
     quarantined = QuarantinedRows(hasText: hasText)
-    rows = LargeMemory.allocate(capacity)
+    rows = start.bindMemory(to: LedgerRow<Amount>.self, capacity: capacity)
     ids = hasText ? LargeMemory.allocate(capacity) : nil
     origins = hasOrigins ? LargeMemory.allocate(capacity) : nil
   }
@@ -37,7 +44,8 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
   deinit { release() }
 
   private func release() {
-    rows.deallocate()
+    if slab == nil { rows.deallocate() }
+    slab = nil
     ids?.deallocate()
     origins?.deallocate()
   }
@@ -180,9 +188,10 @@ final class RowBlockPool<Amount: LedgerAmount>: Sendable {
   }
 
   func take(rows: Int) -> RowBlock<Amount> {
-    let block =
-      free.withLock { $0.popLast() }
-      ?? RowBlock(capacity: max(rows, self.rows), hasText: hasText, hasOrigins: hasOrigins)
+    let block = free.withLock { free in
+      if free.isEmpty { free = makeBlocks() }
+      return free.removeLast()
+    }
     block.reset(count: rows)
     return block
   }
@@ -191,4 +200,23 @@ final class RowBlockPool<Amount: LedgerAmount>: Sendable {
     block.reset(count: 0)
     free.withLock { $0.append(block) }
   }
+
+  /// Some blocks in one piece of memory: each alone is too small for huge pages.
+  private func makeBlocks() -> [RowBlock<Amount>] {
+    let blocksPerSlab = 8
+    let bytes = rows * MemoryLayout<LedgerRow<Amount>>.stride
+    let slab = RowSlab(bytes: blocksPerSlab * bytes)
+    return (0..<blocksPerSlab).map { number in
+      RowBlock(
+        capacity: rows, in: slab, from: slab.base + number * bytes, hasText: hasText,
+        hasOrigins: hasOrigins)
+    }
+  }
+}
+
+/// Memory that the rows of several blocks share.
+final class RowSlab: @unchecked Sendable {
+  let base: UnsafeMutableRawPointer
+  init(bytes: Int) { base = LargeMemory.allocate(bytes: bytes) }
+  deinit { base.deallocate() }
 }
