@@ -56,14 +56,16 @@ class ParquetFormat final : public Format {
     properties.enable_store_decimal_as_integer();
     properties.enable_page_checksum();
     properties.max_row_group_length(INT64_MAX);
-    for (const auto &field : schema->fields()) {
+    for (int index = 0; index < schema->num_fields(); ++index) {
+      const auto &field = schema->field(index);
+      const bool ascends = index == options.ascending;
       // Measures hardly repeat: a dictionary would be built, found useless and thrown away.
-      if (arrow::is_floating(field->type()->id()) || !options.dictionaries) {
+      if (arrow::is_floating(field->type()->id()) || !options.dictionaries || ascends) {
         properties.disable_dictionary(field->name());
       }
       const bool is_short = field->type()->id() == arrow::Type::INT32 ||
                             field->type()->id() == arrow::Type::DATE32;
-      if (is_short && !options.dictionaries) {
+      if ((is_short && !options.dictionaries) || ascends) {
         properties.encoding(field->name(), parquet::Encoding::DELTA_BINARY_PACKED);
       }
     }

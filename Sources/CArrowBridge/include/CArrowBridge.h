@@ -212,6 +212,8 @@ typedef struct ArrowBridgeWriterOptions {
   bool synchronize;
   /// Parquet: look for repeated values; else 32-bit integers are written as differences.
   bool dictionaries;
+  /// Parquet: a column of integers in ascending order, written as differences; -1 for none.
+  int32_t ascending;
 } ArrowBridgeWriterOptions;
 
 typedef struct ArrowBridgeWriter ArrowBridgeWriter;

@@ -19,6 +19,9 @@ package struct WriteOptions: Sendable {
   /// Whether Parquet looks for values that repeat; what holds few of them is written faster without:
   /// 32-bit integers as differences, the rest plain.
   package var dictionaries = true
+  /// The Parquet column whose integers ascend, as sorted ids do: their differences are small, and a
+  /// dictionary would hold every one of them.
+  package var ascending: Int?
   /// CSV: one ASCII character.
   package var delimiter: Character = ","
   /// CSV: whether the first line names the columns.
@@ -147,7 +150,8 @@ package final class TableSink {
       level: options.level.map(Int32.init) ?? Int32.min,
       row_group_rows: Int64(options.rowGroupRows), threads: Int32(options.threads),
       delimiter: CChar(bitPattern: delimiter), header: options.header,
-      synchronize: options.synchronize, dictionaries: options.dictionaries)
+      synchronize: options.synchronize, dictionaries: options.dictionaries,
+      ascending: Int32(options.ascending ?? -1))
   }
 
   private static func creationError(_ code: Int32, path: String) -> InputError {

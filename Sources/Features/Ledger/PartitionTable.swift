@@ -68,25 +68,11 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// Folds rows of integer ids.
   func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, channels: Int, words: Int) {
     widen(channels: channels, words: words)
-    var position = 0
-    while position < rows.count {
-      // Until a new customer moves the table.
-      let memory = Memory(self)
-      while position < rows.count {
-        let row = rows[position]
-        prefetch(rows, after: position, memory) { IdentityHash.hash($0.key) }
-        let hash = IdentityHash.hash(row.key)
-        let (index, slot) = memory.find(hash) { state in
-          memory.state(state).load(as: UInt64.self) == row.key
-        }
-        position += 1
-        if index < 0 {
-          let index = insert(key: row.key, hash: hash, slot: slot)
-          update(index, with: row, Memory(self))
-          break
-        }
-        update(index, with: row, memory)
-      }
+    fold(rows) {
+      IdentityHash.hash($0)
+    } isSame: { memory, state, position in
+      memory.state(state).load(as: UInt64.self) == rows[position].key
+    } inserted: { _, _ in
     }
   }
 
@@ -96,24 +82,60 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     channels: Int, words: Int
   ) {
     widen(channels: channels, words: words)
-    var position = 0
-    while position < rows.count {
-      let memory = Memory(self)
-      while position < rows.count {
-        let row = rows[position]
-        let id = ids[position]
-        prefetch(rows, after: position, memory) { $0.key }
-        let (index, slot) = memory.find(row.key) { state in
-          memory.state(state).load(as: UInt64.self) == row.key && memory.text(of: state, equals: id)
+    fold(rows) {
+      $0
+    } isSame: { memory, state, position in
+      memory.state(state).load(as: UInt64.self) == rows[position].key
+        && memory.text(of: state, equals: ids[position])
+    } inserted: { state, position in
+      keep(UnsafeBufferPointer(start: ids[position].start, count: ids[position].length), of: state)
+    }
+  }
+
+  /// A round brings a customer a few rows, so nearly every state comes from memory: a row's slot is
+  /// asked for `slotDistance` rows ahead, the lines of the state it names `stateDistance` rows ahead,
+  /// and the waits overlap. What was found then is kept until the row's turn.
+  @inline(__always)
+  private func fold(
+    _ rows: UnsafeBufferPointer<LedgerRow<Amount>>, hash: (UInt64) -> UInt64,
+    isSame: (Memory, _ state: Int, _ position: Int) -> Bool,
+    inserted: (_ state: Int, _ position: Int) -> Void
+  ) {
+    let (slotDistance, stateDistance) = (32, 16)
+    let ring = 32
+    withUnsafeTemporaryAllocation(of: (hash: UInt64, state: Int).self, capacity: ring) { ahead in
+      let ahead = ahead.baseAddress!
+      var memory = Memory(self)
+      for turn in -slotDistance..<rows.count {
+        // The row whose turn it is leaves the place of the one that is hashed now.
+        let current = turn >= 0 ? ahead[turn & (ring - 1)] : (hash: 0, state: -1)
+        if turn + slotDistance < rows.count {
+          let next = hash(rows[turn + slotDistance].key)
+          ahead[turn & (ring - 1)].hash = next
+          tranche_prefetch(memory.slots + Int(truncatingIfNeeded: next) & memory.slotMask)
         }
-        position += 1
-        if index < 0 {
-          let index = insert(key: row.key, hash: row.key, slot: slot)
-          keep(UnsafeBufferPointer(start: id.start, count: id.length), of: index)
-          update(index, with: row, Memory(self))
-          break
+        let named = turn + stateDistance
+        if named >= 0, named < rows.count {
+          let place = named & (ring - 1)
+          let (state, _) = memory.find(ahead[place].hash) { _ in true }
+          ahead[place].state = state
+          if state >= 0 {
+            tranche_prefetch(memory.state(state))
+            tranche_prefetch(memory.state(state) + 64)
+          }
         }
-        update(index, with: row, memory)
+        guard turn >= 0 else { continue }
+        var state = current.state
+        if state < 0 || !isSame(memory, state, turn) {
+          let (found, slot) = memory.find(current.hash) { isSame(memory, $0, turn) }
+          state = found
+          if found < 0 {
+            state = insert(key: rows[turn].key, hash: current.hash, slot: slot)
+            inserted(state, turn)
+            memory = Memory(self)
+          }
+        }
+        update(state, with: rows[turn], memory)
       }
     }
   }
@@ -178,28 +200,6 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
       let span = texts[index]
       return span.length == id.length
         && IdentityBytes.areEqual(arena + span.start, id.start, id.length)
-    }
-  }
-
-  /// A round brings a customer a row or two, so nearly every state comes from memory: its slot is
-  /// asked for `slotDistance` rows ahead, its lines `stateDistance` rows ahead, and the waits overlap.
-  @inline(__always)
-  private func prefetch(
-    _ rows: UnsafeBufferPointer<LedgerRow<Amount>>, after position: Int, _ memory: Memory,
-    _ hash: (LedgerRow<Amount>) -> UInt64
-  ) {
-    let (slotDistance, stateDistance) = (32, 16)
-    if position + slotDistance < rows.count {
-      let slot = Int(truncatingIfNeeded: hash(rows[position + slotDistance])) & memory.slotMask
-      tranche_prefetch(memory.slots + slot)
-    }
-    if position + stateDistance < rows.count {
-      let (index, _) = memory.find(hash(rows[position + stateDistance])) { _ in true }
-      if index >= 0 {
-        let state = memory.state(index)
-        tranche_prefetch(state)
-        tranche_prefetch(state + 64)
-      }
     }
   }
 
