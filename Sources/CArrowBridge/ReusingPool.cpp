@@ -158,7 +158,13 @@ ReusingPool &pool() {
 }  // namespace
 
 arrow::MemoryPool *reusing_pool() { return &pool(); }
-void release_reusing_pool() { pool().release(); }
+void release_reusing_pool() {
+  pool().release();
+#ifdef __GLIBC__
+  // Middling blocks lie in heaps that keep what was freed in their midst.
+  malloc_trim(0);
+#endif
+}
 
 }  // namespace bridge
 

@@ -39,11 +39,8 @@ package final class SpillSpace: Sendable {
   package init(folder: String, capacity: Int, residentLimit: Int) throws(Failure) {
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     let size = max(1, (capacity + page - 1) / page) * page
-    var template = Array("\(folder)/.tranche-spill-XXXXXX".utf8CString)
-    let file = mkstemp(&template)
+    let file = UnnamedFile.open(in: folder)
     guard file >= 0 else { throw Failure(code: errno, bytes: size, folder: folder) }
-    _ = fcntl(file, F_SETFD, FD_CLOEXEC)
-    unlink(template)
     let claimed = posix_fallocate(file, 0, off_t(size))
     guard claimed == 0 else {
       close(file)
@@ -68,6 +65,14 @@ package final class SpillSpace: Sendable {
   /// Runs `body` with this space as the current one.
   package func run<Value>(_ body: () throws -> Value) rethrows -> Value {
     try Self.$current.withValue(self, operation: body)
+  }
+
+  /// Runs `body` with a space as the current one, or as it is without one.
+  package static func run<Value>(
+    in space: SpillSpace?, _ body: () throws -> Value
+  ) rethrows -> Value {
+    guard let space else { return try body() }
+    return try space.run(body)
   }
 
   /// Part of the space, given back with its last reference.
@@ -125,6 +130,14 @@ package final class SpillSpace: Sendable {
     guard pieces.wrappingAdd(1, ordering: .relaxed).oldValue % 4 == 0 else { return }
     guard let resident = ResidentMemory.bytes, resident > residentLimit else { return }
     madvise(base, capacity, MADV_DONTNEED)
+  }
+}
+
+extension Workers {
+  /// Lets go of a space's pages between pieces; itself without one.
+  package func trimming(_ space: SpillSpace?) -> Workers {
+    guard let space else { return self }
+    return Workers(threads: threads, cancellation: cancellation) { space.trim() }
   }
 }
 

@@ -23,8 +23,8 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
   package init(
     count: Int, initializingWith fill: (UnsafeMutableBufferPointer<Element>) throws -> Void
   ) rethrows {
-    let block = AlignedBlock(bytes: count * MemoryLayout<Element>.stride)
-    let start = block.address.assumingMemoryBound(to: Element.self)
+    let block = RowMemory(bytes: count * MemoryLayout<Element>.stride)
+    let start = block.base.assumingMemoryBound(to: Element.self)
     try fill(UnsafeMutableBufferPointer(start: start, count: count))
     self.init(base: UnsafePointer(start), count: count, owner: block)
   }
@@ -60,13 +60,6 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
     precondition(range.lowerBound >= 0 && range.upperBound <= count)
     return Buffer(base: base + range.lowerBound, count: range.count, owner: owner)
   }
-}
-
-/// Memory freed with its last reference; 64 bytes suit a cache line and Arrow's advice.
-private final class AlignedBlock {
-  let address: UnsafeMutableRawPointer
-  init(bytes: Int) { address = LargeMemory.allocate(bytes: bytes) }
-  deinit { address.deallocate() }
 }
 
 /// Memory for columns and tables.

@@ -9,6 +9,9 @@ final class DuplicateFilter: @unchecked Sendable {
   /// Each is used by one thread at a time.
   private let seen = (0..<shardCount).map { _ in FingerprintSet() }
 
+  /// What the fingerprints take in memory.
+  var bytes: Int { seen.reduce(0) { $0 + $1.bytes } }
+
   /// Marks the copies in the next blocks of the ledger: their age becomes −1, and they go to the
   /// blocks' quarantine.
   ///
@@ -61,6 +64,8 @@ final class DuplicateFilter: @unchecked Sendable {
 private final class FingerprintSet: @unchecked Sendable {
   private var slots = [UInt128](repeating: 0, count: 1024)
   private var count = 0
+
+  var bytes: Int { slots.count * MemoryLayout<UInt128>.stride }
 
   /// False when it is known already.
   func insert(_ fingerprint: UInt128) -> Bool {

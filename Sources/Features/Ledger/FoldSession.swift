@@ -20,6 +20,8 @@ struct FoldSetup: Sendable {
   let settings: LedgerStateSettings?
   /// Purchases to remember beside.
   let purchases: PurchaseWindows?
+  /// Nil: as much as it takes.
+  let memory: FoldMemory?
 }
 
 /// One fold on its way: its customers, and what it met so far.
@@ -28,8 +30,13 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
 
   let setup: FoldSetup
   private let workers: Workers
-  private let partitions: [PartitionTable<Amount>]
-  private let purchases: [PurchaseTable<Amount>]?
+  /// Replaced between rounds, when some leave memory.
+  private var partitions: [PartitionTable<Amount>]
+  private var purchases: [PurchaseTable<Amount>]?
+  /// Where there is a limit to memory.
+  private let spill: FoldSpill<Amount>?
+  /// Bytes of customers after the round before.
+  private var heldBytes = 0
   private let channels: ChannelCodes
   private let currencies: CurrencyCheck
   private let pool: RowBlockPool<Amount>
@@ -46,6 +53,9 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   /// while it is in a core's cache, few enough that two rounds of rows stay small: 8 are no faster and
   /// hold 120 MB more.
   private var piecesPerRound: Int { max(4, workers.threads) }
+  /// Under a limit a round's rows stay below a share of it. A piece of unknown size is a block of
+  /// text, of which about so much is kept until its rows are folded.
+  private static var textPieceBytes: Int { 32 << 20 }
   /// Rows decoded and grouped at once: with their columns and the grouped rows about 3 MB, most of it
   /// in a core's cache.
   private static var batchRows: Int { 65_536 }
@@ -70,6 +80,14 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     }
     purchases = setup.purchases.map { windows in
       (0..<1 << setup.partitionBits).map { _ in PurchaseTable(windows) }
+    }
+    spill = try setup.memory.map { memory in
+      // Sorting takes 24 bytes a customer beside its table; tables grow by doubling.
+      let perCustomer = setup.needs.bytesPerCustomer(hasText: setup.hasText, setup.purchases)
+      let free = memory.bytes - 2 * memory.roundBytes
+      return try FoldSpill(
+        memory, tableBytes: free / 10 * 9 / (perCustomer + 24) * perCustomer,
+        partitions: 1 << setup.partitionBits, hasText: setup.hasText, windows: setup.purchases)
     }
     guard let previous else { return }
     counts = previous.index.counts
@@ -103,9 +121,11 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       let slots = Mutex<[[RowBlock<Amount>]]>(Array(repeating: [], count: current.count))
       let upcoming = Mutex<[Piece]>([])
       nonisolated(unsafe) let reader = source
+      let (tables, bought) = (partitions, purchases)
       try workers.forEach(
-        current.count + 1 + partitions.count, scratch: { DecodingScratch() }
-      ) { [self] scratch, task in
+        current.count + 1 + tables.count, scratch: { (DecodingScratch(), RowPacker<Amount>()) }
+      ) { [self] memory, task in
+        let (scratch, packer) = memory
         if task < current.count {
           var blocks: [RowBlock<Amount>] = []
           try current[task].forEachBatch(rows: Self.batchRows) { batch in
@@ -120,14 +140,19 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
           upcoming.withLock { $0 = next }
         } else {
           let partition = task - current.count - 1
+          if let spill, spill.outside[partition] != nil {
+            try spill.pass(previous, partition, packer)
+            return
+          }
           for block in previous {
             Self.fold(
-              block, partition, into: partitions[partition], purchases?[partition],
+              block, partition, into: tables[partition], bought?[partition],
               channels: width, words: wordCounts)
           }
         }
       }
       for block in previous { pool.give(block) }
+      try keepToMemory()
       if partitions.reduce(0, { $0 + $1.cells.count }) >= Self.mostCells { try writeCells() }
       decoded = slots.withLock { $0.flatMap { $0 } }
       try duplicates?.mark(decoded, format, customerID: positions.customerID, workers: workers)
@@ -175,10 +200,42 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
 
   private func cut(_ source: any Source, _ positions: LedgerColumnPositions) throws -> [Piece] {
     var pieces: [Piece] = []
-    while pieces.count < piecesPerRound, let piece = try source.next(columns: positions.asked) {
+    let rowBytes = MemoryLayout<LedgerRow<Amount>>.stride + (setup.hasText ? 64 : 0)
+    var room = setup.memory?.roundBytes ?? .max
+    while pieces.count < piecesPerRound, room > 0,
+      let piece = try source.next(columns: positions.asked)
+    {
       pieces.append(piece)
+      room -= piece.rows.map { $0 * rowBytes } ?? Self.textPieceBytes
     }
     return pieces
+  }
+
+  /// Writes customers out before the next round could bring more than there is room for.
+  private func keepToMemory() throws {
+    guard let spill else { return }
+    // Fingerprints of rows cannot leave: any later row may be a copy.
+    let prints = duplicates?.bytes ?? 0
+    guard prints < spill.tableBytes / 2 else {
+      throw InputError(
+        .configuration,
+        "--memory is too little to look for duplicates: \(counts.read) rows read so far take "
+          + "\(prints >> 20) MiB",
+        hint: "give four times as much, or use duplicates = \"keep\"")
+    }
+    let held = tableBytes + prints
+    if held + max(0, held - heldBytes) > spill.tableBytes {
+      try spill.evict(
+        &partitions, &purchases, limit: spill.tableBytes - prints,
+        growth: max(0, held - heldBytes), workers)
+      heldBytes = tableBytes + prints
+    } else {
+      heldBytes = held
+    }
+  }
+
+  private var tableBytes: Int {
+    partitions.reduce(0) { $0 + $1.bytes } + (purchases?.reduce(0) { $0 + $1.bytes } ?? 0)
   }
 
   // MARK: - State
@@ -230,6 +287,13 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
 
   /// Writes the state, then computes the features.
   func finish() throws -> FoldedLedger {
+    pool.removeAll()
+    FileMemory.release()
+    if let spill { return try finish(spill) }
+    return try finishInMemory(workers)
+  }
+
+  private func finishInMemory(_ workers: Workers) throws -> FoldedLedger {
     // One layout for all: tables that missed the last rounds are brought up to it.
     let width = partitions.reduce(0) { max($0, $1.layout.channels) }
     let words = partitions.reduce(0) { max($0, $1.layout.words) }
@@ -250,6 +314,110 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
         scale: setup.scale, amountColumn: setup.format.amount, workers: workers)
     }
     return folded
+  }
+
+  // MARK: - Memory
+
+  /// Under a limit: as in memory where everything stayed there and the columns find room beside it,
+  /// else some partitions at a time.
+  private func finish(_ spill: FoldSpill<Amount>) throws -> FoldedLedger {
+    let spilling = spill.account()
+    if !spill.isUsed {
+      let size = sizeInMemory
+      let space = try spill.memory.place(size)
+      let beside = tableBytes + size.customers * 24 + (space == nil ? size.bytes : 0)
+      if beside <= spill.memory.bytes {
+        var folded = try SpillSpace.run(in: space) {
+          try finishInMemory(workers.trimming(space))
+        }
+        (folded.space, folded.spilling) = (space, spilling)
+        return folded
+      }
+    }
+    let runs = try harvestInTurns(spill)
+    let space = try spill.memory.place(runs.size)
+    var folded = try SpillSpace.run(in: space) {
+      try runs.merge(counts: counts, workers: workers.trimming(space))
+    }
+    (folded.space, folded.spilling) = (space, spilling)
+    folded.spilling?.spilledBytes = spill.file.bytes + runs.bytesWritten
+    return folded
+  }
+
+  private var sizeInMemory: FoldedSize {
+    let customers = partitions.reduce(0) { $0 + $1.count }
+    let shares = setup.features.channels.map { $0.isEmpty ? channels.names.count : $0.count }
+    var row = 8 * (1 + setup.features.features.count + (shares ?? 0))
+    if let windows = setup.purchases {
+      row += 8 * max(1, purchaseWords) + 8 * windows.edges.count + 12
+    }
+    return FoldedSize(
+      customers: customers,
+      bytes: customers * row + partitions.reduce(0) { $0 + $1.arenaCount })
+  }
+
+  /// Computes the features of as many partitions at a time as there is room for: first of those in
+  /// memory, then of those outside.
+  private func harvestInTurns(_ spill: FoldSpill<Amount>) throws -> CustomerRuns<Amount> {
+    let names = channels.names
+    let width = setup.needs.channels ? names.count : 0
+    let runs = CustomerRuns<Amount>(
+      try SpillFile(folder: spill.memory.folder), setup, channels: names,
+      purchaseWords: purchaseWords)
+    if spill.overflowed { throw InputError.exactRange(setup.format.amount) }
+    var (largest, mostCustomers) = (0, 0)
+    func harvest(_ indices: [Int]) throws {
+      let (tables, words) = (partitions, words)
+      for index in indices {
+        largest = max(largest, tables[index].bytes + (purchases?[index].bytes ?? 0))
+        mostCustomers = max(mostCustomers, tables[index].count)
+      }
+      try workers.forEach(indices.count) {
+        tables[indices[$0]].widen(channels: width, words: words)
+        tables[indices[$0]].finish()
+      }
+      try runs.add(indices.map { tables[$0] }, purchases: purchases)
+      for index in indices { drop(index, spill) }
+    }
+    let inside = partitions.indices.filter { spill.outside[$0] == nil }
+    if !inside.isEmpty { try harvest(inside) }
+    var waiting = partitions.indices.filter { spill.outside[$0] != nil }[...]
+    while !waiting.isEmpty {
+      // Hashed alike, partitions have about as many customers each.
+      let fitting = largest == 0 ? workers.threads : spill.tableBytes / (largest + largest / 16)
+      let next = Array(waiting.prefix(max(1, fitting)))
+      waiting = waiting.dropFirst(next.count)
+      let (expected, all, bought) = (mostCustomers, words, purchaseWords)
+      let restored = try workers.map(next.count) { index in
+        Restored(
+          try spill.restore(
+            next[index], channels: width, words: all, purchaseWords: bought, expected: expected))
+      }
+      for (index, tables) in zip(next, restored) {
+        partitions[index] = tables.table
+        if let bought = tables.purchases { purchases?[index] = bought }
+      }
+      try harvest(next)
+    }
+    // Before the table is made.
+    spill.file.empty()
+    FileMemory.release()
+    return runs
+  }
+
+  private struct Restored: @unchecked Sendable {
+    let table: PartitionTable<Amount>
+    let purchases: PurchaseTable<Amount>?
+    init(_ tables: (PartitionTable<Amount>, PurchaseTable<Amount>?)) {
+      (table, purchases) = tables
+    }
+  }
+
+  /// Frees a partition's customers.
+  private func drop(_ index: Int, _ spill: FoldSpill<Amount>) {
+    let (table, purchased) = spill.empty()
+    partitions[index] = table
+    if let purchased { purchases?[index] = purchased }
   }
 
   private func writeState() throws -> LedgerStateIndex? {

@@ -10,6 +10,9 @@ package protocol LedgerAmount: BitwiseCopyable, Sendable {
   mutating func subtractReportingOverflow(_ other: Self) -> Bool
   /// Whether a sum can be taken apart again to the last bit, as a state that goes on needs.
   static var isExact: Bool { get }
+  /// The same value as 64 bits, and back.
+  init(bits: Int64)
+  var bits: Int64 { get }
   /// For exact amounts only.
   init(minorUnits: Int64)
   var minorUnits: Int64 { get }
@@ -38,6 +41,9 @@ extension Int64: LedgerAmount {
     self = difference
     return overflow
   }
+
+  @inline(__always) package init(bits: Int64) { self = bits }
+  @inline(__always) package var bits: Int64 { self }
 
   package static var isExact: Bool { true }
   @inline(__always) package init(minorUnits: Int64) { self = minorUnits }
@@ -71,6 +77,9 @@ extension Double: LedgerAmount {
   package mutating func subtractReportingOverflow(_ other: Double) -> Bool {
     preconditionFailure("sums of floating-point amounts are never taken apart")
   }
+
+  @inline(__always) package init(bits: Int64) { self = Double(bitPattern: UInt64(bitPattern: bits)) }
+  @inline(__always) package var bits: Int64 { Int64(bitPattern: bitPattern) }
 
   package static var isExact: Bool { false }
   package init(minorUnits: Int64) { preconditionFailure("floating-point amounts have no units") }

@@ -9,7 +9,8 @@ import Synchronization
 /// A partition takes its groups in file order, so every customer's rows arrive in file order on any
 /// number of threads; exact amounts do not even depend on that.
 ///
-/// Memory: the states, plus two rounds of decoded pieces.
+/// Memory: the states, plus two rounds of decoded pieces. Under ``memory`` the states that do not fit
+/// wait in a temporary file, as do the rows of their partitions; the result is the same to the bit.
 package struct LedgerFold: Sendable {
   package let format: LedgerFormat
   /// Last day of the window, days since 1970-01-01.
@@ -18,6 +19,8 @@ package struct LedgerFold: Sendable {
   package let workers: Workers
   /// Also remember purchases, for models of customer value.
   package var purchases: PurchaseWindows?
+  /// Nil: as much as it takes. Not together with a state.
+  package var memory: FoldMemory?
 
   package init(format: LedgerFormat, asOf: Int32, features: FeatureSelection, workers: Workers) {
     self.format = format
@@ -54,6 +57,7 @@ package struct LedgerFold: Sendable {
     }
     let hasText = try hasTextIDs(source, positions, previous)
     var settings: LedgerStateSettings?
+    precondition(state == nil || memory == nil, "a state's customers stay in memory")
     if let state {
       if purchases != nil {
         throw InputError(
@@ -71,12 +75,11 @@ package struct LedgerFold: Sendable {
     let setup = FoldSetup(
       format: format, asOf: asOf, features: features, needs: needs, hasText: hasText,
       scale: amounts.scale,
-      partitionBits: previous?.partitionBits
-        ?? Self.partitionBits(rows: source?.rowCount),
+      partitionBits: previous?.partitionBits ?? partitionBits(rows: source?.rowCount, hasText),
       // About 16 rows a customer and year.
       expectedCustomers: previous == nil ? Int(source?.rowCount ?? 0) / 16 : 0, workers: workers,
       state: state,
-      settings: settings, purchases: purchases)
+      settings: settings, purchases: purchases, memory: memory)
     switch amounts.kind {
     case .floating:
       let session = try FoldSession<Double>(setup)
@@ -105,7 +108,6 @@ package struct LedgerFold: Sendable {
       try session.stream(
         source, format, positions, parse: parse, isPending: false, progress, quarantine)
     }
-    FileMemory.release()
     return try session.finish()
   }
 
@@ -190,8 +192,15 @@ package struct LedgerFold: Sendable {
   /// So few partitions that grouping rows keeps its write streams in a core's cache and that one's
   /// states fill huge pages, so many that threads share the work evenly. Folding fetches states
   /// ahead, so they need not fit a cache.
-  private static func partitionBits(rows: Int64?) -> Int {
-    let wanted = max(1, (rows ?? 16_777_216) / 1_048_576)
+  ///
+  /// Under a limit to memory also so many that eight of them fit, where the rows tell.
+  private func partitionBits(rows: Int64?, _ hasText: Bool) -> Int {
+    var wanted = max(1, (rows ?? 16_777_216) / 1_048_576)
+    if let memory {
+      let customers = (rows ?? 268_435_456) / 16
+      let bytes = needs.bytesPerCustomer(hasText: hasText, purchases)
+      wanted = max(wanted, customers * Int64(8 * bytes) / Int64(max(1, memory.bytes)) + 1)
+    }
     return min(10, max(6, 64 - (wanted - 1).leadingZeroBitCount))
   }
 }
@@ -207,6 +216,10 @@ package struct FoldedLedger: Sendable {
   package var examples: [QuarantinedRow] = []
   /// What the new state's files hold, where one was asked for.
   package var state: LedgerStateIndex?
+  /// Where the columns lie; nil for memory. Later work on them belongs there too.
+  package var space: SpillSpace?
+  /// Nil where there was no limit to memory.
+  package var spilling: FoldSpilling?
 }
 
 /// How amounts are written in the ledger and added up.

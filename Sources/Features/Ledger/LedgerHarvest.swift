@@ -13,7 +13,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   /// For messages.
   let amountColumn: String
 
-  private typealias Reference = CustomerReference
+  typealias Reference = CustomerReference
 
   func harvest(counts: LedgerCounts) throws -> FoldedLedger {
     // One layout for all: tables that missed the last rounds are brought up to it.
@@ -35,7 +35,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
 
   /// All customers in ascending order of their ids: a bucket sort by the leading bits that differ,
   /// then inside each bucket, in parallel, by the bits below.
-  private func sortedReferences() throws -> Buffer<Reference> {
+  func sortedReferences() throws -> Buffer<Reference> {
     let total = partitions.reduce(0) { $0 + $1.count }
     let prefix = hasText ? commonPrefix() : 0
     let orders = partitions.map { Buffer<UInt64>.uninitialized(count: $0.count) }
@@ -144,7 +144,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     return shared
   }
 
-  private func integerIDs(_ references: Buffer<Reference>) throws -> Column {
+  func integerIDs(_ references: Buffer<Reference>) throws -> Column {
     let ids = Buffer<Int64>.uninitialized(count: references.count)
     nonisolated(unsafe) let target = ids.storage
     let shards = Shards(rows: references.count, rowsPerShard: 65_536)
@@ -156,7 +156,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     return Column(.int64(ids.buffer))
   }
 
-  private func textIDs(_ references: Buffer<Reference>) throws -> Column {
+  func textIDs(_ references: Buffer<Reference>) throws -> Column {
     var total = 0
     let offsets = Buffer<Int64>(count: references.count + 1) { target in
       target[0] = 0
@@ -178,61 +178,85 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     return Column(.strings(Strings(layout: .offsets64(offsets), bytes: bytes.buffer)))
   }
 
-  private var overflow: InputError {
-    InputError(
-      .badData, "a customer's amounts add up to more than the exact range of 64 bits",
-      column: amountColumn, hint: "declare fewer decimals with amount_scale")
-  }
+  var overflow: InputError { .exactRange(amountColumn) }
 
   // MARK: - Features
+
+  /// The table's columns: the features, then shares of channels by their codes.
+  struct ChosenColumns: Sendable {
+    var names: [String]
+    var channelCodes: [Int]
+  }
+
+  func chosenColumns() throws -> ChosenColumns {
+    var chosen = ChosenColumns(names: features.features.map(\.rawValue), channelCodes: [])
+    guard let wanted = features.channels else { return chosen }
+    for name in wanted.isEmpty ? channelsByName : wanted {
+      guard let code = channels.firstIndex(of: name) else {
+        throw InputError(
+          .badData, "the ledger has no channel \"\(name)\"",
+          hint: channels.isEmpty
+            ? "map a column to `channel`"
+            : "its channels are \(channelsByName.joined(separator: ", "))")
+      }
+      chosen.names.append(LedgerFeature.channelPrefix + name)
+      chosen.channelCodes.append(code)
+    }
+    return chosen
+  }
 
   private func columns(
     _ references: Buffer<Reference>
   ) throws -> (names: [String], columns: [Buffer<Double>]) {
-    var names = features.features.map(\.rawValue)
-    var channelCodes: [Int] = []
-    if let wanted = features.channels {
-      for name in wanted.isEmpty ? channelsByName : wanted {
-        guard let code = channels.firstIndex(of: name) else {
-          throw InputError(
-            .badData, "the ledger has no channel \"\(name)\"",
-            hint: channels.isEmpty
-              ? "map a column to `channel`"
-              : "its channels are \(channelsByName.joined(separator: ", "))")
-        }
-        names.append(LedgerFeature.channelPrefix + name)
-        channelCodes.append(code)
-      }
-    }
-    let buffers = names.map { _ in Buffer<Double>.uninitialized(count: references.count) }
+    let chosen = try chosenColumns()
+    let buffers = chosen.names.map { _ in Buffer<Double>.uninitialized(count: references.count) }
     nonisolated(unsafe) let cells = buffers.map { $0.storage.baseAddress! }
-    let codes = channelCodes
     let shards = Shards(rows: references.count, rowsPerShard: 16_384)
     let overflowed = try workers.map(shards.count) { shard -> Bool in
-      var run = CustomerRun(partitions, features, scale: scale)
       let rows = shards[shard]
-      var start = rows.lowerBound
-      while start < rows.upperBound {
-        let end = min(start + run.capacity, rows.upperBound)
-        run.read(start..<end) { row in
-          (Int(references.base[row].partition), Int(references.base[row].state))
-        }
-        for (column, feature) in features.features.enumerated() {
-          run.write(feature, to: cells[column] + start)
-        }
-        for (offset, code) in codes.enumerated() {
-          run.writeShare(ofChannel: code, to: cells[features.features.count + offset] + start)
-        }
-        start = end
-      }
-      return run.overflowed
+      return fill(cells.map { $0 + rows.lowerBound }, rows: rows, of: references, chosen)
     }
     if overflowed.contains(true) { throw overflow }
-    return (names, buffers.map(\.buffer))
+    return (chosen.names, buffers.map(\.buffer))
+  }
+
+  /// Computes the columns of some rows, each from its `targets` on.
+  ///
+  /// - Returns: Whether a sum left its exact range.
+  func fill(
+    _ targets: [UnsafeMutablePointer<Double>], rows: Range<Int>, of references: Buffer<Reference>,
+    _ chosen: ChosenColumns
+  ) -> Bool {
+    var run = CustomerRun(partitions, features, scale: scale)
+    var start = rows.lowerBound
+    while start < rows.upperBound {
+      let end = min(start + run.capacity, rows.upperBound)
+      run.read(start..<end) { row in
+        (Int(references.base[row].partition), Int(references.base[row].state))
+      }
+      let offset = start - rows.lowerBound
+      for (column, feature) in features.features.enumerated() {
+        run.write(feature, to: targets[column] + offset)
+      }
+      for (column, code) in chosen.channelCodes.enumerated() {
+        run.writeShare(ofChannel: code, to: targets[features.features.count + column] + offset)
+      }
+      start = end
+    }
+    return run.overflowed
   }
 
   /// By their bytes, so that no order depends on who came first.
   private var channelsByName: [String] {
     channels.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+}
+
+extension InputError {
+  /// A sum that Int64 does not hold.
+  static func exactRange(_ column: String) -> InputError {
+    InputError(
+      .badData, "a customer's amounts add up to more than the exact range of 64 bits",
+      column: column, hint: "declare fewer decimals with amount_scale")
   }
 }

@@ -65,6 +65,15 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     arena?.deallocate()
   }
 
+  /// About what the customers take in memory; room that nothing was written to takes none.
+  var bytes: Int {
+    // Large blocks are filled in huge pages.
+    let page = capacity * layout.stride >= 4 << 20 ? 2 << 20 : 4 << 10
+    let states = (count * layout.stride + page - 1) / page * page
+    return states + (slotMask + 1) * 4 + farDays.count * 8
+      + (texts == nil ? 0 : arenaCount + count * MemoryLayout<TextSpan>.stride)
+  }
+
   /// Folds rows of integer ids.
   func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, channels: Int, words: Int) {
     widen(channels: channels, words: words)

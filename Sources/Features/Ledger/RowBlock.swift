@@ -196,6 +196,9 @@ final class RowBlockPool<Amount: LedgerAmount>: Sendable {
     return block
   }
 
+  /// Frees the blocks that wait.
+  func removeAll() { free.withLock { $0.removeAll() } }
+
   func give(_ block: RowBlock<Amount>) {
     block.reset(count: 0)
     free.withLock { $0.append(block) }

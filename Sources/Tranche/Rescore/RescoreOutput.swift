@@ -25,6 +25,7 @@ struct RescoreOutput {
   let workers: Workers
   /// Takes the scores too.
   let table: DatabaseAddress?
+  let spilledBytes: Int
 
   func write(_ watch: inout Stopwatch, _ context: RunContext) throws -> RescoreRun.Result {
     let rows = scored.table.rows
@@ -97,7 +98,7 @@ struct RescoreOutput {
       stability: scored.migration?.stability, value: valueResult, warnings: scored.warnings,
       report: run.writesReport
         ? URL(fileURLWithPath: run.out).appendingPathComponent("report.html").path : nil,
-      table: table?.name,
+      table: table?.name, spilledBytes: spilledBytes,
       threads: workers.threads, seed: seed, seconds: watch.seconds,
       peakMemoryBytes: ProcessMemory.peakBytes)
   }

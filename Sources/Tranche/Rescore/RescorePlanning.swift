@@ -11,9 +11,17 @@ extension RescoreRun {
     public var rows: Int?
     public var columnsRead: [String]
     public var featuresFolded: [String]
+    /// Over the ledger. Rows that do not stay in memory wait in a temporary file.
     public var passes: Int
-    /// For one customer in 16 rows, where the rows are known.
+    /// Where the rows are known: one in 16 of them. The other estimates are for so many.
+    public var estimatedCustomers: Int?
     public var estimatedMemoryBytes: Int?
+    /// What `--memory` allows.
+    public var memoryBudgetBytes: Int?
+    /// The least `--memory` that would do.
+    public var leastMemoryBytes: Int?
+    /// Room for temporary files; 0 where everything fits.
+    public var estimatedSpillBytes: Int?
     public var estimatedSeconds: Double?
     public var writes: [String]
     public var threads: Int
@@ -61,11 +69,13 @@ extension RescoreRun {
     fold.purchases = value?.windows
     let read = try fold.columnsRead(of: source)
     let rows = source.rowCount.map { Int($0) }
-    // Measured: about 12 million rows a second and thread; 0.5 KB a customer with all features.
-    let customers = rows.map { $0 / 16 + 1 }
-    let perCustomer = 120 + 12 * plan.selection.features.count + (value == nil ? 0 : 700)
-    let memory = customers.map { 150_000_000 + $0 * perCustomer }
-    let seconds = rows.map { 0.5 + Double($0) / 12e6 / Double(workers.threads) }
+    let memory = try configuration.ledgerMemory(
+      out: out, hasState: state != nil, threads: workers.threads, plan.memoryNeeds(self))
+    let estimate = rows.map {
+      RescoreEstimate(
+        rows: $0, fold: fold, plan.memoryNeeds(self), budget: memory, threads: workers.threads,
+        isText: source.rowCount == nil)
+    }
     var writes = [
       "scores.parquet", "model.json", "segments.json", "quality.json", "quarantine.parquet",
     ]
@@ -80,7 +90,10 @@ extension RescoreRun {
     let names = plan.selection.features.map(\.rawValue)
     return Plan(
       files: source.files, rows: rows, columnsRead: read, featuresFolded: names, passes: 1,
-      estimatedMemoryBytes: memory, estimatedSeconds: seconds, writes: writes,
+      estimatedCustomers: estimate?.customers, estimatedMemoryBytes: estimate?.memoryBytes,
+      memoryBudgetBytes: memory?.budget.bytes, leastMemoryBytes: estimate?.leastBytes,
+      estimatedSpillBytes: estimate?.spillBytes, estimatedSeconds: estimate?.seconds,
+      writes: writes,
       threads: workers.threads,
       lines: [
         (source is DatabaseSource
@@ -88,12 +101,81 @@ extension RescoreRun {
           + (rows.map { ", \($0) rows" } ?? "")
           + ", columns \(read.joined(separator: ", "))",
         "folds \(names.joined(separator: ", ")) in one pass on \(workers.threads) threads",
-        memory.map { String(format: "needs about %.1f GiB", Double($0) / 1_073_741_824) }
-          ?? "the memory depends on the number of customers",
-        seconds.map { String(format: "takes about %.0f s", max(1, $0)) }
+        estimate?.memorySentence ?? "the memory depends on the number of customers",
+        estimate.map { String(format: "takes about %.0f s, an estimate", max(1, $0.seconds)) }
           ?? "the time depends on the rows",
         "writes \(writes.joined(separator: ", ")) to \(out)",
         "nothing was written",
       ])
+  }
+}
+
+extension RescorePlan {
+  /// What customers cost after the fold, measured at 2M to 30M customers and rounded up.
+  func memoryNeeds(_ run: RescoreRun) -> LedgerMemory.Needs {
+    var needs = LedgerMemory.Needs(ledgerColumns: 4, outputColumns: outputColumns)
+    // The matrix, labels, distances, bounds, members of segments, and a column a score.
+    needs.laterBytes = 160 + 8 * scores.count + (needsForecast ? 560 : 0)
+    // Quantiles of a segment gather its values; ids of the run before are looked up.
+    needs.residentBytes = 24 + (needsForecast ? 40 : 0) + (run.previous == nil ? 0 : 48)
+    return needs
+  }
+
+  private var outputColumns: Int {
+    isAll ? scores.count + selection.likelyColumns : columns.count
+  }
+}
+
+/// What a rescoring will take, before anybody has counted the customers.
+struct RescoreEstimate {
+  let customers: Int
+  let memoryBytes: Int
+  let leastBytes: Int
+  let spillBytes: Int
+  let seconds: Double
+  private let budget: Int?
+
+  /// - Parameter isText: Text is parsed, which takes longer than decoding.
+  init(
+    rows: Int, fold: LedgerFold, _ needs: LedgerMemory.Needs, budget: LedgerMemory?, threads: Int,
+    isText: Bool
+  ) {
+    customers = LedgerMemory.expectedCustomers(rows: rows)
+    let unlimited =
+      budget
+      ?? LedgerMemory(
+        budget: MemoryBudget(bytes: .max), folder: "", threads: threads, needs: needs)
+    let tables = fold.tableBytes(customers: customers, hasText: isText)
+    let table = customers * 8 * (needs.outputColumns + 1)
+    let whole = unlimited.fixed + max(tables + table, table + customers * needs.laterBytes)
+    leastBytes = unlimited.least(customers: customers)
+    self.budget = budget?.budget.bytes
+    memoryBytes = min(whole, self.budget ?? .max)
+    var spilled = 0
+    if let budget, whole > budget.budget.bytes {
+      let room = budget.fold.bytes
+      let share = max(0, 1 - Double(room) / Double(max(1, tables)))
+      // Rows and states once, features once.
+      spilled = Int(share * Double(rows * 13 + tables)) + table + table + customers * needs.laterBytes
+    }
+    spillBytes = spilled
+    // Measured on two cores: 12 million rows a second and thread, 1 GB of temporary file a second.
+    seconds = 0.5 + Double(rows) / 12e6 / Double(threads) + Double(spilled) / 1e9
+  }
+
+  var memorySentence: String {
+    func gibibytes(_ bytes: Int) -> String {
+      String(format: "%.1f GiB", Double(bytes) / 1_073_741_824)
+    }
+    let about = "needs about \(gibibytes(memoryBytes)) for \(customers) customers, an estimate"
+    guard let budget else {
+      return about + "; --memory \(MemoryBudget.describe(leastBytes)) would do"
+    }
+    if budget < leastBytes {
+      return "needs at least --memory \(MemoryBudget.describe(leastBytes)) if there are "
+        + "\(customers) customers, an estimate"
+    }
+    return spillBytes == 0
+      ? about : about + ", and \(gibibytes(spillBytes)) for temporary files beside --out"
   }
 }

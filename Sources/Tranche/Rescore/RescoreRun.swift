@@ -80,6 +80,8 @@ public struct RescoreRun: Sendable {
     public var report: String?
     /// Where the scores went besides, nil for nowhere.
     public var table: String?
+    /// Bytes that lay in temporary files because of `--memory`.
+    public var spilledBytes: Int
     public var threads: Int
     public var seed: UInt64
     public var seconds: [String: Double]
@@ -88,7 +90,7 @@ public struct RescoreRun: Sendable {
     private enum CodingKeys: String, CodingKey {
       case schema, out, runID = "runId", asOf, customers, rows, rowsFromState, k, segments
       case iterations, converged, inertia, kernel, modelChecksum, stability, value, warnings
-      case report, table, threads, seed, seconds
+      case report, table, spilledBytes, threads, seed, seconds
       case peakMemoryBytes
     }
   }
@@ -139,6 +141,8 @@ public struct RescoreRun: Sendable {
     if let table {
       try DatabaseTable.probe(table, settings: configuration.databaseSettings())
     }
+    let memory = try configuration.ledgerMemory(
+      out: out, hasState: state != nil, threads: workers.threads, plan.memoryNeeds(self))
     let folder = try StagedFolder(target: out, force: force)
     let ledgerState = try watch.measure("hash") {
       try state.map { try LedgerStateFolder($0, ledger: ledger, workers: workers) }
@@ -146,39 +150,44 @@ public struct RescoreRun: Sendable {
     let reading = LedgerReading(
       inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,
       workers: workers, quarantinePath: folder.path("quarantine.parquet"),
-      purchases: value?.windows)
+      purchases: value?.windows, memory: memory)
     let source = try reading.open()
     let folded = try watch.measure("fold") {
       try reading.fold(source, state: ledgerState?.exchange, context)
     }
     let record = source.flatMap { InputRecord($0) }
-    let customerFile = try watch.measure("customers") {
-      try customers.isEmpty
-        ? nil
-        : CustomerFile.read(customers, for: folded.table.ids, configuration, workers: workers)
-    }
-    let earlier = try watch.measure("previous") {
-      try previous.map { try PreviousRun.read($0, workers: workers) }
-    }
+    // From here on everything that grows with the customers lies where their columns do.
+    return try SpillSpace.run(in: folded.space) {
+      let workers = workers.trimming(folded.space)
+      let customerFile = try watch.measure("customers") {
+        try customers.isEmpty
+          ? nil
+          : CustomerFile.read(customers, for: folded.table.ids, configuration, workers: workers)
+      }
+      let earlier = try watch.measure("previous") {
+        try previous.map { try PreviousRun.read($0, workers: workers) }
+      }
 
-    let scoring = Scoring(
-      table: folded.table, plan: plan, configuration: configuration, workers: workers,
-      context: context, frozen: frozen, refit: refit, clusteringFeatures: clusteringFeatures,
-      clusters: clusters, lowersClusters: lowersClusters, previous: earlier?.run, offers: offers,
-      value: value, purchases: folded.purchases)
-    var scored = try scoring.score(&watch)
-    if let warning = earlier?.warning { scored.warnings.append(warning) }
+      let scoring = Scoring(
+        table: folded.table, plan: plan, configuration: configuration, workers: workers,
+        context: context, frozen: frozen, refit: refit, clusteringFeatures: clusteringFeatures,
+        clusters: clusters, lowersClusters: lowersClusters, previous: earlier?.run, offers: offers,
+        value: value, purchases: folded.purchases)
+      var scored = try scoring.score(&watch)
+      if let warning = earlier?.warning { scored.warnings.append(warning) }
 
-    let output = RescoreOutput(
-      run: self, plan: plan, folder: folder, ledgerFiles: source?.files ?? [],
-      ledgerRecord: record, ledgerState: ledgerState, counts: folded.counts,
-      examples: folded.examples,
-      customerFile: customerFile, previous: earlier?.run, scored: scored,
-      configuration: configuration, workers: workers, table: table)
-    let result = try output.write(&watch, context)
-    // Last: without the output the state would have moved on for nothing.
-    try ledgerState?.commit(folded)
-    return result
+      let output = RescoreOutput(
+        run: self, plan: plan, folder: folder, ledgerFiles: source?.files ?? [],
+        ledgerRecord: record, ledgerState: ledgerState, counts: folded.counts,
+        examples: folded.examples,
+        customerFile: customerFile, previous: earlier?.run, scored: scored,
+        configuration: configuration, workers: workers, table: table,
+        spilledBytes: folded.spilledBytes)
+      let result = try output.write(&watch, context)
+      // Last: without the output the state would have moved on for nothing.
+      try ledgerState?.commit(folded)
+      return result
+    }
   }
 
   func plan(

@@ -145,7 +145,10 @@ struct Scoring {
         segments: result.sizes.map { ModelFile.Segment(id: "", name: "", size: $0) },
         inertia: result.inertia, seed: seed, dropped: samples.report.dropped,
         scale: settings.scaling.rawValue),
-      labels: Buffer(result.labels), distances: Buffer(result.distances),
+      labels: Buffer(
+        base: result.rows.labelBase, count: result.rows.rows, owner: result.rows),
+      distances: Buffer(
+        base: result.rows.distanceBase, count: result.rows.rows, owner: result.rows),
       profile: BaseProfile(customers: 0, featureNames: [], features: [], segments: []),
       inertia: result.inertia, kernel: result.kernel)
     base.iterations = result.iterations
@@ -251,7 +254,12 @@ struct Scoring {
     guard wanted.contains(.tier) else { return }
     let clv = plan.tiersByForecast ? base.forecast?.clv : nil
     // Who never bought is worth nothing, and has a tier all the same.
-    let tiered = clv.map { clv in Buffer(clv.values.map { $0.isNaN ? 0 : $0 }) } ?? value
+    let tiered =
+      clv.map { clv in
+        Buffer(count: clv.count) { target in
+          for row in 0..<clv.count { target[row] = clv[row].isNaN ? 0 : clv[row] }
+        }
+      } ?? value
     let tiers: Tiers
     if let known = base.model.scoring?.tiers {
       tiers = known

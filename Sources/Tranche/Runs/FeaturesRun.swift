@@ -29,6 +29,8 @@ public struct FeaturesRun: Sendable {
     public var rows: RowCounts
     /// Of `rows.read`, those that the state stood for.
     public var rowsFromState: Int?
+    /// Bytes that lay in temporary files because of `--memory`.
+    public var spilledBytes: Int
     public var threads: Int
     public var seconds: [String: Double]
     public var peakMemoryBytes: Int
@@ -43,12 +45,16 @@ public struct FeaturesRun: Sendable {
       if let name = parsed.unknown.first { throw UnknownFeature.failure(name, flag: "--features") }
       selection = parsed.selection
     }
+    let memory = try configuration.ledgerMemory(
+      out: out, hasState: state != nil, threads: workers.threads,
+      LedgerMemory.Needs(ledgerColumns: 4, outputColumns: 1 + selection.likelyColumns))
     let file = try StagedFile(table: out, force: force)
     let quarantineFile = try quarantine.map { try StagedFile(table: $0, force: force) }
     let state = try openState(ledger, workers, &watch)
     let reading = LedgerReading(
       inputs: ledger, asOf: try AsOf.days(asOf), selection: selection,
-      configuration: configuration, workers: workers, quarantinePath: quarantineFile?.staging)
+      configuration: configuration, workers: workers, quarantinePath: quarantineFile?.staging,
+      memory: memory)
     let source = try reading.open()
     let folded = try watch.measure("fold") {
       try reading.fold(source, state: state?.exchange, context)
@@ -59,7 +65,9 @@ public struct FeaturesRun: Sendable {
       columns.append(.feature(name, values))
     }
     try watch.measure("write") {
-      try ScoreTable.write(columns, rows: table.rows, to: file.staging, workers: workers) {
+      try ScoreTable.write(
+        columns, rows: table.rows, to: file.staging, workers: workers.trimming(folded.space)
+      ) {
         context.progress(RunProgress("write", done: $0, total: table.rows))
       }
       try quarantineFile?.commit()
@@ -69,7 +77,7 @@ public struct FeaturesRun: Sendable {
     return Result(
       out: out, customers: table.rows, features: table.names, rows: RowCounts(folded.counts),
       rowsFromState: state.map { $0.previous?.index.counts.read ?? 0 },
-      threads: workers.threads, seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
+      spilledBytes: folded.spilledBytes, threads: workers.threads, seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
   }
 }
 
@@ -82,6 +90,16 @@ extension FeaturesRun {
       try LedgerStateFolder(state, ledger: ledger, workers: workers)
     }
   }
+}
+
+extension FoldedLedger {
+  /// Bytes that left memory.
+  var spilledBytes: Int { (spilling?.spilledBytes ?? 0) + (space?.capacity ?? 0) }
+}
+
+extension FeatureSelection {
+  /// How many columns they will be; channels are known when the ledger is read.
+  var likelyColumns: Int { features.count + (channels.map { $0.isEmpty ? 8 : $0.count } ?? 0) }
 }
 
 enum UnknownFeature {

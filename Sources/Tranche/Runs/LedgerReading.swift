@@ -14,6 +14,8 @@ struct LedgerReading {
   let quarantinePath: String?
   /// Purchases to remember beside the features, for models of customer value.
   var purchases: PurchaseWindows?
+  /// Nil: as much as it takes.
+  var memory: LedgerMemory?
 
   /// Nil where no files are named: a state alone is read.
   func open() throws -> (any Source)? {
@@ -25,6 +27,8 @@ struct LedgerReading {
     }
     // A ledger's broken rows are set aside and counted, not fatal.
     options.csv.rowErrors = .collect
+    // Whole row groups of a column at once are what little memory would go into.
+    if let memory, memory.budget.bytes < 1 << 30 { options.parquet.buffersBatches = true }
     return try Sources.open(inputs, options: options)
   }
 
@@ -34,6 +38,7 @@ struct LedgerReading {
     let format = try configuration.ledgerFormat()
     var fold = LedgerFold(format: format, asOf: asOf, features: selection, workers: workers)
     fold.purchases = purchases
+    fold.memory = memory?.fold
     let hasText =
       source.map { source in
         source.schema.index(of: format.customerID).map { source.schema.fields[$0].type } == .string

@@ -259,7 +259,7 @@ private struct SampleLoader {
         fitted = try fit(statistics, parts.withLock { $0 }.sorted { $0.0 < $1.0 }.map(\.1))
       }
     }
-    let workers = space.map { self.workers.trimming($0) } ?? self.workers
+    let workers = self.workers.trimming(space)
     let (transforms, centers, expected) = (fitted.transforms, fitted.centers, rows)
     return try watch.measure("prepare") {
       let make = { FeatureMatrix(rows: expected, columns: transforms.dimensions, centers: centers) }
@@ -339,13 +339,6 @@ enum SampleChange {
     RunFailure(
       .badData, "changed while it was read", hint: "run again when nothing writes to it",
       file: inputs.first)
-  }
-}
-
-extension Workers {
-  /// Lets go of a space's pages between pieces.
-  fileprivate func trimming(_ space: SpillSpace) -> Workers {
-    Workers(threads: threads, cancellation: cancellation) { space.trim() }
   }
 }
 

@@ -10,6 +10,8 @@ struct FeaturesCommand: ParsableCommand {
         tranche features --ledger 'bank/ledger-*.parquet' --as-of 2025-12-31 --out features.parquet
         tranche features --ledger sales.csv.gz --config shop.toml --as-of 2025-12-31 \\
           --features recency_days,frequency,monetary --out features.csv
+        tranche features --ledger 'bank/ledger-*.parquet' --as-of 2025-12-31 \\
+          --memory 1GiB --out features.parquet
         tranche features --ledger bank/ledger-2026-01.parquet --state state \\
           --as-of 2026-01-31 --out features.parquet
       """)
@@ -26,6 +28,9 @@ struct FeaturesCommand: ParsableCommand {
   @Option(help: "File for the rows that cannot be used.")
   var quarantine: String?
 
+  @Option(help: MemoryOption.help)
+  var memory: String?
+
   @Flag(help: "Replace a file that exists.")
   var force = false
 
@@ -41,6 +46,7 @@ struct FeaturesCommand: ParsableCommand {
       run.force = force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
+      MemoryOption.apply(memory, to: &configuration)
       return try run.run(configuration, context)
     } summary: { result in
       [

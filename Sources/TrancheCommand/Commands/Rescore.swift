@@ -12,6 +12,8 @@ struct Rescore: ParsableCommand {
           --model 2025-11/model.json --previous 2025-11
         tranche rescore --ledger sales.csv --config shop.toml --as-of 2025-12-31 --out shop \\
           --clusters 5 --columns segment_id,clv_simple,frequency --no-report
+        tranche rescore --ledger 'bank/ledger-*.parquet' --as-of 2025-12-31 --out 2025-12 \\
+          --memory 4GiB --dry-run
         tranche rescore --ledger bank/ledger-2026-01.parquet --state state --as-of 2026-01-31 \\
           --out 2026-01 --model 2025-12/model.json --previous 2025-12
         tranche rescore --ledger 'postgresql://risk@db/bank?table=ledger' --as-of 2025-12-31 \\
@@ -66,6 +68,9 @@ struct Rescore: ParsableCommand {
   @Flag(help: "Replace a folder that is not empty.")
   var force = false
 
+  @Option(help: MemoryOption.help)
+  var memory: String?
+
   @Flag(help: "Check the inputs and say what would be done; write nothing.")
   var dryRun = false
 
@@ -91,6 +96,7 @@ struct Rescore: ParsableCommand {
     func settings() throws -> Configuration {
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
+      MemoryOption.apply(memory, to: &configuration)
       return configuration
     }
     if dryRun {
@@ -137,7 +143,7 @@ struct Rescore: ParsableCommand {
 /// result: equal results have equal reports.
 enum CommandLineText {
   private static let ignoredFlags: Set = ["--json", "--quiet", "-q", "--force"]
-  private static let ignoredOptions: Set = ["--threads", "--progress"]
+  private static let ignoredOptions: Set = ["--threads", "--progress", "--memory"]
 
   static var asTyped: String {
     var words = ["tranche"]

@@ -25,9 +25,7 @@ package struct CustomerPurchases: Sendable {
     partitionBits: Int, scale: Int, amountColumn: String, workers: Workers
   ) throws {
     guard !tables.contains(where: \.overflowed) else {
-      throw InputError(
-        .badData, "a customer's amounts add up to more than the exact range of 64 bits",
-        column: amountColumn, hint: "declare fewer decimals with amount_scale")
+      throw InputError.exactRange(amountColumn)
     }
     let words = max(1, tables.reduce(0) { max($0, $1.layout.words) })
     try workers.forEach(tables.count) { tables[$0].widen(words: words) }
@@ -80,6 +78,23 @@ package struct CustomerPurchases: Sendable {
     self.amounts = amounts
     self.firstAmounts = firstAmounts
     self.firstAges = firstAges
+  }
+
+  init(
+    windows: PurchaseWindows, words: Int, oldestAge: Int, days: Buffer<UInt64>,
+    amounts: Buffer<Double>, firstAmounts: Buffer<Double>, firstAges: Buffer<Int32>
+  ) {
+    (self.windows, self.words, self.oldestAge) = (windows, words, oldestAge)
+    (self.days, self.amounts) = (days, amounts)
+    (self.firstAmounts, self.firstAges) = (firstAmounts, firstAges)
+  }
+
+  /// The memory of `days`, `amounts`, `firstAmounts` and `firstAges`, valid while this value is.
+  var planes: [UnsafeRawBufferPointer] {
+    [
+      UnsafeRawBufferPointer(days.values), UnsafeRawBufferPointer(amounts.values),
+      UnsafeRawBufferPointer(firstAmounts.values), UnsafeRawBufferPointer(firstAges.values),
+    ]
   }
 
   private static func identity(

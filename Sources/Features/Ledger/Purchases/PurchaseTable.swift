@@ -35,6 +35,25 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
     windowOfAge.deallocate()
   }
 
+  /// About what the customers take in memory.
+  var bytes: Int {
+    let page = capacity * layout.stride >= 4 << 20 ? 2 << 20 : 4 << 10
+    return (count * layout.stride + page - 1) / page * page + (slotMask + 1) * 4
+  }
+
+  /// Makes room in an empty table for `count` customers, whose states are written in place
+  /// afterwards; then come ``rebuildSlots(isText:)``.
+  func prepare(count: Int, words: Int) {
+    precondition(self.count == 0, "customers are restored into an empty table")
+    grow(to: max(capacity, count + count / 4), words: words)
+    self.count = count
+  }
+
+  func rebuildSlots(isText: Bool) {
+    while count * 2 > slotMask * 2 + 1 { slotMask = slotMask * 2 + 1 }
+    growSlots(isText: isText)
+  }
+
   /// - Parameters:
   ///   - ids: Beside `rows` for text ids.
   ///   - words: Of the day bits: no row is older than 64 days times this.
