@@ -14,7 +14,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   let amountColumn: String
 
   /// A customer on the way to its place: `order` sorts like the id (for texts, up to eight bytes).
-  private struct Reference: BitwiseCopyable {
+  struct Reference: BitwiseCopyable {
     var order: UInt64
     var partition: UInt32
     var state: UInt32
@@ -40,7 +40,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
 
   /// All customers in ascending order of their ids: a bucket sort by the leading bits that differ,
   /// then a comparison sort inside each bucket, in parallel.
-  private func sortedReferences() throws -> Buffer<Reference> {
+  func sortedReferences() throws -> Buffer<Reference> {
     let total = partitions.reduce(0) { $0 + $1.count }
     let prefix = hasText ? commonPrefix() : 0
     let orders = partitions.map { Buffer<UInt64>.uninitialized(count: $0.count) }
@@ -181,7 +181,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     return Column(.strings(Strings(layout: .offsets64(offsets), bytes: bytes.buffer)))
   }
 
-  private var overflow: InputError {
+  var overflow: InputError {
     InputError(
       .badData, "a customer's amounts add up to more than the exact range of 64 bits",
       column: amountColumn, hint: "declare fewer decimals with amount_scale")
@@ -189,9 +189,8 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
 
   // MARK: - Features
 
-  private func columns(
-    _ references: Buffer<Reference>
-  ) throws -> (names: [String], columns: [Buffer<Double>]) {
+  /// Names of the columns, and the codes of the channels whose shares are the last of them.
+  func names() throws -> (names: [String], channelCodes: [Int]) {
     var names = features.features.map(\.rawValue)
     var channelCodes: [Int] = []
     if let wanted = features.channels {
@@ -207,6 +206,13 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
         channelCodes.append(code)
       }
     }
+    return (names, channelCodes)
+  }
+
+  private func columns(
+    _ references: Buffer<Reference>
+  ) throws -> (names: [String], columns: [Buffer<Double>]) {
+    let (names, channelCodes) = try names()
     let buffers = names.map { _ in Buffer<Double>.uninitialized(count: references.count) }
     nonisolated(unsafe) let cells = buffers.map { $0.storage.baseAddress! }
     let codes = channelCodes
