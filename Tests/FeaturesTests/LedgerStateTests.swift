@@ -211,7 +211,7 @@ import Testing
       in: folder.path("first"))
     let names = try FileManager.default.contentsOfDirectory(atPath: state.folder).sorted()
     #expect(
-      names == ["customers.parquet", "days-0.parquet", "far-days.parquet", "pending.parquet"])
+      names == ["customers-0.arrow", "days-0-0.arrow", "pending.parquet"])
     let (sound, _) = try Self.step(
       nil, asOf: Self.start + 60, after: state, in: folder.path("sound"))
     var number = 0

@@ -166,6 +166,35 @@ bool arrow_bridge_batch_export(
     ArrowBridgeError *error);
 void arrow_bridge_batch_free(ArrowBridgeBatch *batch);
 
+// -- Arrow IPC files mapped into memory ----------------------------------------------------------
+
+/// An IPC file of signed integers of any width, utf8 and binary columns, uncompressed and without
+/// missing values: its columns are where they lie in the page cache. Immutable, safe on any thread.
+typedef struct ArrowBridgeMap ArrowBridgeMap;
+
+typedef struct ArrowBridgeMappedColumn {
+  /// Numbers, or the bytes that `offsets` cut.
+  const void *values;
+  /// Null for numbers, and where there are no rows.
+  const int32_t *offsets;
+  /// Bytes of a number, 0 for utf8 and binary.
+  int32_t width;
+  bool is_text;
+} ArrowBridgeMappedColumn;
+
+ArrowBridgeMap *arrow_bridge_map_open(const char *path, ArrowBridgeError *error);
+void arrow_bridge_map_close(ArrowBridgeMap *map);
+int64_t arrow_bridge_map_fields(const ArrowBridgeMap *map);
+/// Lives as long as the map.
+const char *arrow_bridge_map_name(const ArrowBridgeMap *map, int64_t field);
+int64_t arrow_bridge_map_batches(const ArrowBridgeMap *map);
+int64_t arrow_bridge_map_rows(const ArrowBridgeMap *map, int64_t batch);
+ArrowBridgeMappedColumn arrow_bridge_map_column(
+    const ArrowBridgeMap *map, int64_t batch, int64_t field);
+
+/// Asks the system to begin to bring a file to the disk, so that a later fsync has less to wait for.
+void arrow_bridge_start_flush(const char *path);
+
 // -- Bytes of text files -------------------------------------------------------------------------
 
 enum ArrowBridgeCompression {

@@ -155,7 +155,7 @@ enum ArrowExport {
     }
   }
 
-  private static func fill(
+  static func fill(
     _ target: UnsafeMutablePointer<ArrowArray>, length: Int, buffers: [UnsafeRawPointer?],
     nullCount: Int64, owned: [Any], children: [(UnsafeMutablePointer<ArrowArray>) -> Void] = [],
     dictionary: ((UnsafeMutablePointer<ArrowArray>) -> Void)? = nil
@@ -223,7 +223,7 @@ enum ArrowExport {
     }
   }
 
-  private static func fill(
+  static func fill(
     _ target: UnsafeMutablePointer<ArrowSchema>, format: String, name: String, nullable: Bool,
     children: [(UnsafeMutablePointer<ArrowSchema>) -> Void] = [],
     dictionary: ((UnsafeMutablePointer<ArrowSchema>) -> Void)? = nil

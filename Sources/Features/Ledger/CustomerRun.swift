@@ -62,6 +62,17 @@ struct CustomerRun<Amount: LedgerAmount> {
     }
   }
 
+  /// Takes up customers that lie in order, with lists of their active days.
+  mutating func read(_ rows: Range<Int>, of group: StateGroup<Amount>) {
+    count = rows.count
+    for (slot, row) in rows.enumerated() {
+      states[slot] = group.records.base[row]
+      guard needsDays else { continue }
+      let oldest = Int(states[slot].load(fromByteOffset: 12, as: Int32.self))
+      days[slot] = ActiveDays(group.days(row), oldest: oldest)
+    }
+  }
+
   /// One value a customer taken up.
   mutating func write(_ feature: LedgerFeature, to target: UnsafeMutablePointer<Double>) {
     switch feature {
@@ -171,6 +182,26 @@ private struct ActiveDays {
         bits &= bits - 1
       }
     }
+  }
+
+  /// From a list of gaps. Oldest first: the gaps are the same from either end.
+  @inline(__always)
+  init(_ list: UnsafeBufferPointer<UInt8>, oldest: Int) {
+    count = 1
+    first = oldest
+    var skipped = 0
+    for byte in list {
+      if byte == 0 {
+        skipped += 255
+        continue
+      }
+      let gap = skipped + Int(byte)
+      skipped = 0
+      count += 1
+      squaredGaps += gap * gap
+      first -= gap
+    }
+    last = oldest
   }
 
   @inline(__always)

@@ -47,6 +47,10 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   /// The same for days of purchases.
   private var purchaseWords = 0
   private var dayFiles: [LedgerStateIndex.DayFile] = []
+  /// The state that is gone on from; its groups take the place of partitions.
+  private let merged: MappedState?
+  /// Rows that wait to be merged into it.
+  private var waiting: [RowBlock<Amount>] = []
   private var pendingFile: PendingFile?
 
   /// Pieces decoded in one round: enough that a partition meets some of its customers more than once
@@ -59,8 +63,11 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   /// Rows decoded and grouped at once: with their columns and the grouped rows about 3 MB, most of it
   /// in a core's cache.
   private static var batchRows: Int { 65_536 }
-  /// Day cells of this many rows are written out: 128 MB, and files of about a month of a large bank.
-  private static var mostCells: Int { 8_388_608 }
+  /// The same for rows that wait until all are decoded: large blocks have large pages, and a group's
+  /// rows lie in few runs.
+  private static var waitingRows: Int { 262_144 }
+  /// Day cells of this many rows are written out: 256 MB.
+  private static var mostCells: Int { 16_777_216 }
 
   init(_ setup: FoldSetup) throws {
     self.setup = setup
@@ -69,11 +76,15 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     channels = ChannelCodes(previous?.index.channels ?? [])
     currencies = CurrencyCheck(previous?.index.currency)
     let format = setup.format
+    merged = try previous.map {
+      try MappedState(
+        folder: $0.folder, index: $0.index, asOf: setup.asOf, workers: setup.workers)
+    }
     pool = RowBlockPool(
-      rows: Self.batchRows, hasText: setup.hasText, hasOrigins: format.duplicates != .keep)
+      rows: merged == nil ? Self.batchRows : Self.waitingRows, hasText: setup.hasText, hasOrigins: format.duplicates != .keep)
     duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
     let cellAges = setup.state == nil ? 0 : setup.needs.longestWindow
-    partitions = (0..<1 << setup.partitionBits).map { _ in
+    partitions = (0..<(merged == nil ? 1 << setup.partitionBits : 0)).map { _ in
       PartitionTable(
         layout: StateLayout(channels: 0, words: 0), hasText: setup.hasText, cellAges: cellAges,
         capacity: setup.expectedCustomers >> setup.partitionBits)
@@ -89,12 +100,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
         memory, tableBytes: free / 10 * 9 / (perCustomer + 24) * perCustomer,
         partitions: 1 << setup.partitionBits, hasText: setup.hasText, windows: setup.purchases)
     }
-    guard let previous else { return }
-    counts = previous.index.counts
-    words = try LedgerStateReader(
-      folder: previous.folder, index: previous.index, asOf: setup.asOf, partitions: partitions,
-      workers: workers
-    ).restore()
+    if let previous { counts = previous.index.counts }
   }
 
   /// Folds every row of `source`.
@@ -108,11 +114,13 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   ) throws {
     let decoder = LedgerDecoder(
       format: format, positions: positions, schema: source.schema, asOf: setup.asOf,
-      partitionBits: setup.partitionBits, amountScale: setup.scale, parse: parse,
-      channels: channels, currencies: currencies, keepsPending: setup.state != nil)
+      partitionBits: merged?.ranges.bits ?? setup.partitionBits, amountScale: setup.scale,
+      parse: parse, channels: channels, currencies: currencies, keepsPending: setup.state != nil,
+      ranges: merged?.ranges)
     if isPending { counts.quarantined[.futureDate, default: 0] -= Int(source.rowCount ?? 0) }
     var decoded: [RowBlock<Amount>] = []
     var pieces = try cut(source, positions)
+    let batchRows = merged == nil ? Self.batchRows : Self.waitingRows
     while !pieces.isEmpty || !decoded.isEmpty {
       // One list of independent tasks: decode this round, fold the one before, cut the next.
       let (current, previous) = (pieces, decoded)
@@ -128,7 +136,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
         let (scratch, packer) = memory
         if task < current.count {
           var blocks: [RowBlock<Amount>] = []
-          try current[task].forEachBatch(rows: Self.batchRows) { batch in
+          try current[task].forEachBatch(rows: batchRows) { batch in
             let block = pool.take(rows: batch.rows)
             try decoder.decode(batch, into: block, scratch)
             blocks.append(block)
@@ -151,7 +159,11 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
           }
         }
       }
-      for block in previous { pool.give(block) }
+      if merged == nil {
+        for block in previous { pool.give(block) }
+      } else {
+        waiting += previous
+      }
       try keepToMemory()
       if partitions.reduce(0, { $0 + $1.cells.count }) >= Self.mostCells { try writeCells() }
       decoded = slots.withLock { $0.flatMap { $0 } }
@@ -272,23 +284,46 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     try file.write(pending)
   }
 
+  /// Codes of the channels by their names: codes themselves depend on who came first.
+  private var channelOrder: [Int] {
+    let names = channels.names
+    return names.indices.sorted { names[$0].utf8.lexicographicallyPrecedes(names[$1].utf8) }
+  }
+
+  /// A number that no file of days bears yet.
+  private var dayFileNumber: Int {
+    let known = (setup.state?.previous?.index.dayFiles ?? []) + dayFiles
+    var number = 0
+    while known.contains(where: { $0.name.hasPrefix(StateFiles.daysPrefix(number)) }) {
+      number += 1
+    }
+    return number
+  }
+
+  private var harvest: LedgerHarvest<Amount> {
+    LedgerHarvest(
+      partitions: partitions, channels: channels.names, scale: setup.scale,
+      hasText: setup.hasText, features: setup.features, workers: workers,
+      amountColumn: setup.format.amount)
+  }
+
+  private func builder(_ state: LedgerStateExchange) throws -> StateBuilder<Amount> {
+    StateBuilder(
+      setup: setup, folder: state.target, partitions: partitions,
+      references: try harvest.sortedReferences(),
+      channelCodes: setup.needs.channels ? channelOrder : [], workers: workers)
+  }
+
   private func writeCells() throws {
     guard let state = setup.state else { return }
-    // Files of earlier runs keep their names.
-    let known = (state.previous?.index.dayFiles ?? []) + dayFiles
-    var number = known.count
-    while known.contains(where: { $0.name == StateFiles.days(number) }) { number += 1 }
-    let written = try DayCellWriter(
-      partitions: partitions, partitionBits: setup.partitionBits, asOf: setup.asOf,
-      workers: workers, folder: state.target
-    ).write(to: StateFiles.days(number))
-    if let written { dayFiles.append(written) }
+    dayFiles += try builder(state).writeDays(first: dayFileNumber)
   }
 
   /// Writes the state, then computes the features.
   func finish() throws -> FoldedLedger {
     pool.removeAll()
     FileMemory.release()
+    if let merged, let state = setup.state { return try merge(merged, state) }
     if let spill { return try finish(spill) }
     return try finishInMemory(workers)
   }
@@ -302,10 +337,6 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       partitions[$0].finish()
     }
     let index = try writeState()
-    let harvest = LedgerHarvest(
-      partitions: partitions, channels: channels.names, scale: setup.scale,
-      hasText: setup.hasText, features: setup.features, workers: workers,
-      amountColumn: setup.format.amount)
     var folded = try harvest.harvest(counts: counts)
     folded.state = index
     if let windows = setup.purchases, let purchases {
@@ -420,33 +451,41 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     if let purchased { purchases?[index] = purchased }
   }
 
-  private func writeState() throws -> LedgerStateIndex? {
-    guard let state = setup.state, let settings = setup.settings else { return nil }
+  private func merge(
+    _ merged: MappedState, _ state: LedgerStateExchange
+  ) throws -> FoldedLedger {
     try pendingFile?.close()
-    try writeCells()
-    // By name: codes depend on who came first.
-    let names = channels.names
-    let order = names.indices.sorted {
-      names[$0].utf8.lexicographicallyPrecedes(names[$1].utf8)
-    }
-    let writer = LedgerStateWriter(
-      folder: state.target, asOf: setup.asOf, needs: setup.needs, hasText: setup.hasText,
-      channelCodes: order, partitions: partitions, workers: workers)
-    try writer.closeBuckets()
-    guard partitions.allSatisfy({ $0.count <= 1 << (32 - setup.partitionBits) }) else {
-      throw InputError(.badData, "a state holds four billion customers at most")
-    }
-    try writer.write()
-    let farDays = try writer.writeFarDays()
-    let kept = (state.previous?.index.dayFiles ?? []).filter { file in
-      file.days.contains { Int(setup.asOf - $0.day) < setup.needs.longestWindow }
+    let result = try StateMerge(
+      setup: setup, state: state, previous: merged, blocks: waiting, channels: channels.names,
+      channelOrder: channelOrder, dayFileNumber: dayFileNumber, workers: workers
+    ).run()
+    waiting = []
+    dayFiles = result.dayFiles
+    var folded = FoldedLedger(table: result.table, counts: counts)
+    folded.state = index(result.customerFiles)
+    return folded
+  }
+
+  private func writeState() throws -> LedgerStateIndex? {
+    guard let state = setup.state else { return nil }
+    try pendingFile?.close()
+    // Adds up the buckets that no boundary cuts, so that a state is the same however it came about.
+    let groups = setup.needs.groups
+    try workers.forEach(partitions.count) { [self] in partitions[$0].closeBuckets(groups) }
+    let builder = try builder(state)
+    dayFiles += try builder.writeDays(first: dayFileNumber)
+    return index(try builder.writeCustomers())
+  }
+
+  private func index(_ customerFiles: [LedgerStateIndex.CustomerFile]) -> LedgerStateIndex? {
+    guard let state = setup.state, let settings = setup.settings else { return nil }
+    let kept = (state.previous?.index.dayFiles ?? []).filter {
+      Int(setup.asOf - $0.lastDay) < setup.needs.longestWindow
     }
     return LedgerStateIndex(
       asOf: setup.asOf, settings: settings, amountScale: setup.scale,
-      textIdentifiers: setup.hasText,
-      partitionBits: setup.partitionBits, partitionCounts: partitions.map(\.count),
-      words: partitions[0].layout.words, channels: order.map { names[$0] },
-      currency: currencies.currency, dayFiles: kept + dayFiles,
-      pendingRows: pendingFile?.rows ?? 0, farDays: farDays, counts: counts)
+      textIdentifiers: setup.hasText, channels: channelOrder.map { channels.names[$0] },
+      currency: currencies.currency, customerFiles: customerFiles, dayFiles: kept + dayFiles,
+      pendingRows: pendingFile?.rows ?? 0, counts: counts)
   }
 }

@@ -29,6 +29,8 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
   let currencies: CurrencyCheck
   /// Whether rows after as-of are kept for a later one.
   var keepsPending = false
+  /// In place of the hash, where rows are grouped as a state's customers are.
+  var ranges: IdentityRanges?
 
   /// Older rows cannot be of a living customer: a century, in days.
   private static var oldestAge: Int32 { 36_525 }
@@ -50,6 +52,12 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     let amounts = positions.amount.map { parse(batch.columns[$0], format, amountScale) }
 
     hashIDs(batch.columns[positions.customerID], scratch)
+    if let ranges {
+      // A text's key is its hash, wherever its row goes.
+      scratch.keys.update(from: scratch.hashes, count: batch.rows)
+      ranges.place(
+        batch.columns[positions.customerID], to: scratch.hashes, shift: UInt64(64 - partitionBits))
+    }
     for failure in days.failures where verdicts[failure.row] == .keep {
       verdicts[failure.row] = failure.isMissing ? .missingDate : .unreadableDate
     }
@@ -247,7 +255,7 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
       let ids = ids.values
       for row in ids.indices { scratch.keys[row] = UInt64(bitPattern: Int64(ids[row])) }
       return UnsafePointer(scratch.keys)
-    default: return UnsafePointer(scratch.hashes)
+    default: return UnsafePointer(ranges == nil ? scratch.hashes : scratch.keys)
     }
   }
 

@@ -75,7 +75,7 @@ package struct LedgerFold: Sendable {
     let setup = FoldSetup(
       format: format, asOf: asOf, features: features, needs: needs, hasText: hasText,
       scale: amounts.scale,
-      partitionBits: previous?.partitionBits ?? partitionBits(rows: source?.rowCount, hasText),
+      partitionBits: partitionBits(rows: source?.rowCount, hasText),
       // About 16 rows a customer and year.
       expectedCustomers: previous == nil ? Int(source?.rowCount ?? 0) / 16 : 0, workers: workers,
       state: state,

@@ -14,6 +14,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// nearly all other customers apart without fetching their states.
   private var slots: UnsafeMutablePointer<UInt32>
   private var slotMask: Int
+  private var slotCapacity = 1024
   /// Text ids, back to back; `texts[i]` is where the id of state i lies in it.
   private(set) var arena: UnsafeMutablePointer<UInt8>?
   private(set) var texts: UnsafeMutablePointer<TextSpan>?
@@ -293,8 +294,11 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   private func fillSlots() {
-    slots.deallocate()
-    slots = .allocate(capacity: slotMask + 1)
+    if slotMask >= slotCapacity {
+      slots.deallocate()
+      slotCapacity = slotMask + 1
+      slots = .allocate(capacity: slotCapacity)
+    }
     slots.initialize(repeating: 0, count: slotMask + 1)
     for state in 0..<count {
       let key = key(of: state)
@@ -342,12 +346,18 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   // MARK: - Going on from a state
 
-  /// Makes room for `count` customers, whose records are written in place afterwards.
-  func prepare(count: Int, layout: StateLayout) {
-    precondition(self.count == 0, "a state is restored into an empty table")
-    // A month brings a few new customers.
-    growStates(to: max(capacity, count + count / 16), layout: layout)
+  /// Empties the table and makes room for `count` customers, whose records are zero and are written
+  /// in place afterwards. Its memory is reused.
+  func restart(count: Int, layout: StateLayout) {
+    cells.removeAll()
+    farDays.removeAll(keepingCapacity: true)
+    (self.count, arenaCount) = (0, 0)
+    if count > capacity || layout != self.layout {
+      // A month brings a few new customers.
+      growStates(to: max(capacity, count + count / 16), layout: layout)
+    }
     self.count = count
+    states.initializeMemory(as: UInt8.self, repeating: 0, count: count * layout.stride)
   }
 
   /// The id of a restored record; called for all of them in ascending order.
@@ -356,86 +366,60 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     (states + state * layout.stride).storeBytes(of: IdentityHash.hash(id), as: UInt64.self)
   }
 
-  func restoreFarDay(state: Int, age: Int32) { farDays.append((UInt32(state), age)) }
-
   /// Makes the restored records findable.
   func rebuildSlots() {
     while count * 2 > slotMask { slotMask = slotMask * 2 + 1 }
     fillSlots()
   }
 
-  /// Largest age of any customer, −1 without customers.
-  var oldest: Int32 {
-    var oldest: Int32 = -1
-    for state in 0..<count {
-      oldest = max(
-        oldest, (states + state * layout.stride).load(fromByteOffset: 12, as: Int32.self))
-    }
-    return oldest
-  }
-
-  /// Lets `days` pass: ages grow, active days move up in their words.
-  func advance(days: Int32, words: Int) {
-    widen(channels: layout.channels, words: words)
-    guard days > 0 else { return }
-    for entry in farDays.indices { farDays[entry].age += days }
-    let (whole, part) = (Int(days) / 64, UInt64(days % 64))
-    let limit = layout.words * 64
-    for state in 0..<count {
-      let record = states + state * layout.stride
-      let ages = (record + 8).assumingMemoryBound(to: Int32.self)
-      ages[0] += days
-      ages[1] += days
-      guard layout.words > 0 else { continue }
-      let set = (record + layout.wordsOffset).assumingMemoryBound(to: UInt64.self)
-      // Only in the widest layout may days fall out of the words.
-      if Int(ages[1]) >= limit { moveFar(set, state: state, days: Int(days), limit: limit) }
-      for word in (0..<layout.words).reversed() {
-        let high = word >= whole ? set[word - whole] << part : 0
-        let low = part > 0 && word > whole ? set[word - whole - 1] >> (64 - part) : 0
-        set[word] = high | low
-      }
-    }
-  }
-
-  private func moveFar(
-    _ set: UnsafeMutablePointer<UInt64>, state: Int, days: Int, limit: Int
-  ) {
-    for age in max(0, limit - days)..<limit where set[age >> 6] >> UInt64(age & 63) & 1 == 1 {
-      farDays.append((UInt32(state), Int32(age + days)))
-    }
-  }
-
-  /// Takes transactions out of one age bucket and into another.
-  ///
-  /// - Returns: False when a customer is not there.
-  func move(
-    _ owners: UnsafeBufferPointer<Int32>, amounts: UnsafePointer<Int64>, mask: UInt32, from: Int,
-    to: Int
-  ) -> Bool {
-    let distance = 16
-    for row in 0..<owners.count {
-      if row + distance < owners.count {
-        let ahead = UInt32(bitPattern: owners[row + distance]) & mask
-        tranche_prefetch(states + Int(ahead) * layout.stride)
-      }
-      let state = Int(UInt32(bitPattern: owners[row]) & mask)
-      guard state < count else { return false }
-      let record = states + state * layout.stride
-      let counts = (record + StateLayout.countsOffset).assumingMemoryBound(to: UInt32.self)
-      guard counts[from] > 0 else { return false }
-      counts[from] -= 1
-      counts[to] += 1
-      let sums = (record + StateLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
-      let amount = Amount(minorUnits: amounts[row])
-      if sums[to].addReportingOverflow(amount) { overflowed = true }
-      if sums[from].subtractReportingOverflow(amount) { overflowed = true }
-    }
+  /// Takes a transaction out of one age bucket and into another; false when it cannot be there.
+  @inline(__always)
+  func move(_ state: Int, _ minorUnits: Int64, from: Int, to: Int) -> Bool {
+    let record = states + state * layout.stride
+    let counts = (record + StateLayout.countsOffset).assumingMemoryBound(to: UInt32.self)
+    guard counts[from] > 0 else { return false }
+    counts[from] -= 1
+    counts[to] += 1
+    let sums = (record + StateLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
+    let amount = Amount(minorUnits: minorUnits)
+    if sums[to].addReportingOverflow(amount) { overflowed = true }
+    if sums[from].subtractReportingOverflow(amount) { overflowed = true }
     return true
+  }
+
+  /// The ages a customer was active at, oldest first, each once; `farDays` are in order.
+  @inline(__always)
+  func activeDays(of state: Int, into ages: inout [Int]) {
+    ages.removeAll(keepingCapacity: true)
+    if !farDays.isEmpty { addFarDays(of: state, to: &ages) }
+    let words = (states + state * layout.stride + layout.wordsOffset)
+      .assumingMemoryBound(to: UInt64.self)
+    var word = layout.words
+    while word > 0 {
+      word -= 1
+      var bits = words[word]
+      while bits != 0 {
+        let bit = 63 - bits.leadingZeroBitCount
+        ages.append(word * 64 + bit)
+        bits ^= 1 << UInt64(bit)
+      }
+    }
+  }
+
+  private func addFarDays(of state: Int, to ages: inout [Int]) {
+    var (low, high) = (0, farDays.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if farDays[middle].state < UInt32(state) { low = middle + 1 } else { high = middle }
+    }
+    let first = low
+    while low < farDays.count, farDays[low].state == UInt32(state) { low += 1 }
+    for far in farDays[first..<low].reversed() { ages.append(Int(far.age)) }
   }
 
   /// Adds every bucket to the first one of its group.
   func closeBuckets(_ groups: [Int]) {
+    guard groups != Array(groups.indices) else { return }
     for state in 0..<count {
       let record = states + state * layout.stride
       let counts = (record + StateLayout.countsOffset).assumingMemoryBound(to: UInt32.self)

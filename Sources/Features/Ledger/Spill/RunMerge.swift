@@ -62,13 +62,13 @@ struct RunMerge: Sendable {
     // Behind the last sample below it.
     let begin = (low - 1) * SortedRun.sampleStep
     let rows = begin..<min(run.count, begin + SortedRun.sampleStep)
-    let scratch = MergeScratch()
+    let scratch = RunScratch()
     let ids = try read(rows, of: run, scratch)
     return rows.first { !(ids($0 - begin) < id) } ?? rows.upperBound
   }
 
   private func read(
-    _ rows: Range<Int>, of run: SortedRun, _ scratch: MergeScratch
+    _ rows: Range<Int>, of run: SortedRun, _ scratch: RunScratch
   ) throws -> (Int) -> RunID {
     let count = hasText ? rows.count + 1 : rows.count
     let values = scratch.numbers(count)
@@ -91,7 +91,7 @@ struct RunMerge: Sendable {
   ///   - planes: Beginnings of the table's columns, each `widths` bytes a row.
   func merge(
     _ shard: Shard, ids: MergedIDs, planes: [UnsafeMutableRawPointer], _ widths: [Int],
-    _ scratch: MergeScratch
+    _ scratch: RunScratch
   ) throws {
     let count = shard.count
     let order =
@@ -125,8 +125,8 @@ struct RunMerge: Sendable {
   }
 
   private func mergeNumbers(
-    _ shard: Shard, into ids: MergedIDs, _ scratch: MergeScratch
-  ) throws -> UnsafeMutableBufferPointer<MergeScratch.Entry> {
+    _ shard: Shard, into ids: MergedIDs, _ scratch: RunScratch
+  ) throws -> UnsafeMutableBufferPointer<RunScratch.Entry> {
     let count = shard.count
     let values = scratch.numbers(count)
     var filled = 0
@@ -150,8 +150,8 @@ struct RunMerge: Sendable {
   }
 
   private func mergeTexts(
-    _ shard: Shard, into ids: MergedIDs, _ scratch: MergeScratch
-  ) throws -> UnsafeMutableBufferPointer<MergeScratch.Entry> {
+    _ shard: Shard, into ids: MergedIDs, _ scratch: RunScratch
+  ) throws -> UnsafeMutableBufferPointer<RunScratch.Entry> {
     let count = shard.count
     // Every run's offsets end with one more than it has rows.
     let offsets = scratch.numbers(count + runs.count)
@@ -212,7 +212,7 @@ struct RunMerge: Sendable {
 }
 
 /// One thread's memory for merging, reused.
-final class MergeScratch {
+final class RunScratch {
   struct Entry: BitwiseCopyable {
     /// Sorts like the id, for texts up to eight bytes behind what all begin with.
     var order: UInt64

@@ -115,16 +115,25 @@ extension LedgerFeature {
 
 /// What is in the files of a ledger's state, beside them.
 package struct LedgerStateIndex: Codable, Sendable {
-  /// Transactions young enough to leave a window yet, ordered by day and partition.
-  package struct DayFile: Codable, Sendable {
-    package struct Day: Codable, Sendable {
-      /// Since 1970-01-01.
-      package var day: Int32
-      package var rows: Int
-    }
+  /// Rows that lie together in a file.
+  package struct Batch: Codable, Sendable {
+    package var rows: Int
+    package var checksum: UInt64
+  }
+
+  /// Some customers, in ascending order of their ids; so are the files.
+  package struct CustomerFile: Codable, Sendable {
     package var name: String
-    package var days: [Day]
-    package var rows: Int { days.reduce(0) { $0 + $1.rows } }
+    package var batches: [Batch]
+  }
+
+  /// Transactions that leave a window yet, in order of their customers' ids.
+  package struct DayFile: Codable, Sendable {
+    package var name: String
+    /// Since 1970-01-01.
+    package var firstDay: Int32
+    package var lastDay: Int32
+    package var batches: [Batch]
   }
 
   /// Day the aggregates are of, since 1970-01-01.
@@ -132,24 +141,20 @@ package struct LedgerStateIndex: Codable, Sendable {
   package var settings: LedgerStateSettings
   package var amountScale: Int
   package var textIdentifiers: Bool
-  package var partitionBits: Int
-  /// Customers by partition.
-  package var partitionCounts: [Int]
-  /// 64-day words of active days a customer.
-  package var words: Int
-  /// By code.
+  /// By number of their column.
   package var channels: [String]
   /// The one currency met, where there are no rates.
   package var currency: String?
+  package var customerFiles: [CustomerFile]
   package var dayFiles: [DayFile]
   /// Rows after as-of, kept for later.
   package var pendingRows: Int
-  /// Active days too old for the words.
-  package var farDays: Int
   /// Of everything that was read so far.
   package var counts: LedgerCounts
 
-  package var customers: Int { partitionCounts.reduce(0, +) }
+  package var customers: Int {
+    customerFiles.reduce(0) { $0 + $1.batches.reduce(0) { $0 + $1.rows } }
+  }
 }
 
 /// Where a fold's state is read from and written to.
@@ -167,12 +172,13 @@ package struct LedgerStateExchange: Sendable {
 
 /// Names of a state's files.
 enum StateFiles {
-  static let customers = "customers.parquet"
   static let pending = "pending.parquet"
-  static let farDays = "far-days.parquet"
-  static func days(_ number: Int) -> String { "days-\(number).parquet" }
-  /// Rows of a row group, so that a piece that is read is one row group.
-  static let groupRows = 262_144
+  static func customers(_ number: Int) -> String { "customers-\(number).arrow" }
+  /// - Parameter first: A number that no other run's files bear.
+  static func days(_ first: Int, _ number: Int) -> String {
+    daysPrefix(first) + "\(number).arrow"
+  }
+  static func daysPrefix(_ first: Int) -> String { "days-\(first)-" }
 }
 
 extension LedgerCounts: Codable {
