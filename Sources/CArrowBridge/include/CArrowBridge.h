@@ -239,7 +239,7 @@ typedef struct ArrowBridgeWriterOptions {
   bool header;
   /// fsync before the file is closed.
   bool synchronize;
-  /// Parquet: look for repeated values; else 32-bit integers are written as differences.
+  /// Parquet: look for repeated numbers; else whole numbers are written as differences.
   bool dictionaries;
 } ArrowBridgeWriterOptions;
 

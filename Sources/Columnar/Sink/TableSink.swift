@@ -16,8 +16,8 @@ package struct WriteOptions: Sendable {
   package var rowGroupRows = 1_048_576
   /// Parquet columns encoded at once; the bytes do not depend on it.
   package var threads = 1
-  /// Whether Parquet looks for values that repeat; what holds few of them is written faster without:
-  /// 32-bit integers as differences, the rest plain.
+  /// Whether Parquet looks for numbers that repeat; it writes faster without, and on all threads:
+  /// whole numbers as differences, others plain. Texts are looked at in any case.
   package var dictionaries = true
   /// CSV: one ASCII character.
   package var delimiter: Character = ","

@@ -89,6 +89,7 @@ enum ScoreTable {
     var options = WriteOptions()
     options.threads = workers.threads
     options.rowGroupRows = chunk
+    options.dictionaries = false
     let sink = try TableSink(
       path: path, schema: Schema(fields: columns.map(\.field)), options: options)
     for range in Shards(rows: rows, rowsPerShard: chunk) {
