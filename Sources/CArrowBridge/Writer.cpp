@@ -56,16 +56,20 @@ class ParquetFormat final : public Format {
     properties.enable_store_decimal_as_integer();
     properties.enable_page_checksum();
     properties.max_row_group_length(INT64_MAX);
-    for (int index = 0; index < schema->num_fields(); ++index) {
-      const auto &field = schema->field(index);
-      const bool ascends = index == options.ascending;
+    // Columns are encoded and compressed side by side page by page; what is left of them when a row
+    // group ends is compressed one after the other, so pages are small.
+    if (!options.dictionaries) properties.data_pagesize(128 << 10);
+    for (const auto &field : schema->fields()) {
+      const auto type = field->type()->id();
+      const bool is_text = type == arrow::Type::STRING || type == arrow::Type::LARGE_STRING ||
+                           type == arrow::Type::DICTIONARY;
       // Measures hardly repeat: a dictionary would be built, found useless and thrown away.
-      if (arrow::is_floating(field->type()->id()) || !options.dictionaries || ascends) {
+      if (arrow::is_floating(type) || (!options.dictionaries && !is_text)) {
         properties.disable_dictionary(field->name());
       }
-      const bool is_short = field->type()->id() == arrow::Type::INT32 ||
-                            field->type()->id() == arrow::Type::DATE32;
-      if ((is_short && !options.dictionaries) || ascends) {
+      const bool is_whole = type == arrow::Type::INT32 || type == arrow::Type::INT64 ||
+                            type == arrow::Type::DATE32;
+      if (is_whole && !options.dictionaries) {
         properties.encoding(field->name(), parquet::Encoding::DELTA_BINARY_PACKED);
       }
     }

@@ -239,10 +239,8 @@ typedef struct ArrowBridgeWriterOptions {
   bool header;
   /// fsync before the file is closed.
   bool synchronize;
-  /// Parquet: look for repeated values; else 32-bit integers are written as differences.
+  /// Parquet: look for repeated numbers; else whole numbers are written as differences.
   bool dictionaries;
-  /// Parquet: a column of integers in ascending order, written as differences; -1 for none.
-  int32_t ascending;
 } ArrowBridgeWriterOptions;
 
 typedef struct ArrowBridgeWriter ArrowBridgeWriter;

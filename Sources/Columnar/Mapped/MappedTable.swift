@@ -141,7 +141,7 @@ package final class MappedTable: @unchecked Sendable {
     let options = ArrowBridgeWriterOptions(
       output: Int32(ARROW_BRIDGE_WRITE_IPC.rawValue),
       compression: Int32(ARROW_BRIDGE_PLAIN.rawValue), level: Int32.min, row_group_rows: 0,
-      threads: 1, delimiter: 0, header: false, synchronize: false, dictionaries: false, ascending: -1)
+      threads: 1, delimiter: 0, header: false, synchronize: false, dictionaries: false)
     var schema = ArrowSchema()
     ArrowExport.fill(
       &schema, format: "+s", name: "", nullable: false,

@@ -16,12 +16,9 @@ package struct WriteOptions: Sendable {
   package var rowGroupRows = 1_048_576
   /// Parquet columns encoded at once; the bytes do not depend on it.
   package var threads = 1
-  /// Whether Parquet looks for values that repeat; what holds few of them is written faster without:
-  /// 32-bit integers as differences, the rest plain.
+  /// Whether Parquet looks for numbers that repeat; it writes faster without, and on all threads:
+  /// whole numbers as differences, others plain. Texts are looked at in any case.
   package var dictionaries = true
-  /// The Parquet column whose integers ascend, as sorted ids do: their differences are small, and a
-  /// dictionary would hold every one of them.
-  package var ascending: Int?
   /// CSV: one ASCII character.
   package var delimiter: Character = ","
   /// CSV: whether the first line names the columns.
@@ -150,8 +147,7 @@ package final class TableSink {
       level: options.level.map(Int32.init) ?? Int32.min,
       row_group_rows: Int64(options.rowGroupRows), threads: Int32(options.threads),
       delimiter: CChar(bitPattern: delimiter), header: options.header,
-      synchronize: options.synchronize, dictionaries: options.dictionaries,
-      ascending: Int32(options.ascending ?? -1))
+      synchronize: options.synchronize, dictionaries: options.dictionaries)
   }
 
   private static func creationError(_ code: Int32, path: String) -> InputError {

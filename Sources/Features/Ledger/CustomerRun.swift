@@ -65,8 +65,9 @@ struct CustomerRun<Amount: LedgerAmount> {
   /// Takes up customers that lie in order, with lists of their active days.
   mutating func read(_ rows: Range<Int>, of group: StateGroup<Amount>) {
     count = rows.count
+    let records = group.records
     for (slot, row) in rows.enumerated() {
-      states[slot] = group.records.base[row]
+      states[slot] = records[row]
       guard needsDays else { continue }
       let oldest = Int(states[slot].load(fromByteOffset: 12, as: Int32.self))
       days[slot] = ActiveDays(group.days(row), oldest: oldest)

@@ -50,7 +50,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   /// The state that is gone on from; its groups take the place of partitions.
   private let merged: MappedState?
   /// Rows that wait to be merged into it.
-  private var waiting: [RowBlock<Amount>] = []
+  private var waiting: [WaitingRows<Amount>] = []
   private var pendingFile: PendingFile?
 
   /// Pieces decoded in one round: enough that a partition meets some of its customers more than once
@@ -81,7 +81,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
         folder: $0.folder, index: $0.index, asOf: setup.asOf, workers: setup.workers)
     }
     pool = RowBlockPool(
-      rows: merged == nil ? Self.batchRows : Self.waitingRows, hasText: setup.hasText, hasOrigins: format.duplicates != .keep)
+      rows: merged == nil ? Self.batchRows : Self.waitingRows, hasText: setup.hasText,
+      hasOrigins: format.duplicates != .keep)
     duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
     let cellAges = setup.state == nil ? 0 : setup.needs.longestWindow
     partitions = (0..<(merged == nil ? 1 << setup.partitionBits : 0)).map { _ in
@@ -139,7 +140,10 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
           try current[task].forEachBatch(rows: batchRows) { batch in
             let block = pool.take(rows: batch.rows)
             try decoder.decode(batch, into: block, scratch)
-            blocks.append(block)
+            blocks.append(
+              merged == nil
+                ? block
+                : RowBlock(waitingRowsOf: block, hasText: setup.hasText, give: pool.give))
           }
           let decoded = blocks
           slots.withLock { $0[task] = decoded }
@@ -162,7 +166,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       if merged == nil {
         for block in previous { pool.give(block) }
       } else {
-        waiting += previous
+        waiting += previous.compactMap(\.waiting)
       }
       try keepToMemory()
       if partitions.reduce(0, { $0 + $1.cells.count }) >= Self.mostCells { try writeCells() }

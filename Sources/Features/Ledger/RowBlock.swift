@@ -27,6 +27,21 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
   var counts = LedgerCounts()
   /// An age that no folded row exceeds, -1 for no rows.
   var oldest: Int32 = -1
+  /// The rows, where they went to wait and this block only tells of them.
+  private(set) var waiting: WaitingRows<Amount>?
+
+  /// Tells of a block whose rows wait elsewhere.
+  ///
+  /// - Parameter give: Takes the block back where its rows are not kept in it.
+  convenience init(
+    waitingRowsOf block: RowBlock, hasText: Bool, give: (RowBlock) -> Void
+  ) {
+    self.init(capacity: 1, hasText: false, hasOrigins: false)
+    quarantined = block.quarantined
+    block.quarantined = QuarantinedRows(hasText: hasText)
+    (pending, counts, oldest) = (block.pending, block.counts, block.oldest)
+    waiting = WaitingRows(block, give: give)
+  }
 
   /// - Parameter slab: Where the rows are to lie, `capacity` of them from `start` on.
   init(

@@ -92,15 +92,52 @@ extension ModelFile {
   /// Labels of rows given as whole feature columns, in the order of `features`.
   func assign(
     _ columns: [Buffer<Double>], margins: Bool, workers: Workers
-  ) throws -> Assignment.Result {
+  ) throws -> ModelLabels {
     guard prototypes == nil, heights == nil else {
       throw RunFailure(
         .usage, "a model with size limits or clusters of any shape labels tables only",
         hint: "use it with `tranche assign`, or fit one without")
     }
-    let matrix = try transforms.samples(of: columns, centers: centers, workers: workers)
+    let rows = columns[0].count
+    let labels = Buffer<Int32>.uninitialized(count: rows)
+    let distances = Buffer<Float>.uninitialized(count: rows)
+    let marginRows = Buffer<Float>.uninitialized(count: margins ? rows : 0)
+    nonisolated(unsafe) let targets = (
+      labels: labels.storage, distances: distances.storage, margins: marginRows.storage
+    )
+    // Block by block, each by one thread: a matrix of all rows would be memory met for the first time.
     let assignment = try Assignment(
-      centroids: centroids.flatMap { $0 }, columns: transforms.dimensions, workers: workers)
-    return try assignment.assign(matrix, margins ? [.distances, .margins] : [.distances])
+      centroids: centroids.flatMap { $0 }, columns: transforms.dimensions,
+      workers: Workers(threads: 1))
+    let shards = Shards(rows: rows, rowsPerShard: 128 * FeatureMatrix.tileRows)
+    let (transforms, centers) = (transforms, centers)
+    try workers.forEach(shards.count) { shard in
+      let range = shards[shard]
+      let matrix = FeatureMatrix(
+        rows: range.count, columns: transforms.dimensions, centers: centers)
+      do throws(TransformError) {
+        try transforms.fill(matrix, rows: 0..<range.count, from: columns.map { $0[range] })
+      } catch {
+        guard case .missingValue(let feature, let row) = error else { throw error }
+        throw TransformError.missingValue(feature: feature, row: range.lowerBound + row)
+      }
+      let result = try assignment.assign(matrix, margins ? [.distances, .margins] : [.distances])
+      for row in 0..<range.count {
+        targets.labels[range.lowerBound + row] = result.labels[row]
+        targets.distances[range.lowerBound + row] = result.distances[row]
+        if margins { targets.margins[range.lowerBound + row] = result.margins[row] }
+      }
+    }
+    return ModelLabels(
+      labels: labels.buffer, distances: distances.buffer,
+      margins: margins ? marginRows.buffer : nil, kernel: assignment.kernel)
   }
+}
+
+/// What a model says of a base.
+struct ModelLabels {
+  var labels: Buffer<Int32>
+  var distances: Buffer<Float>
+  var margins: Buffer<Float>?
+  var kernel: String
 }

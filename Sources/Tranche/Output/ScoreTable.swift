@@ -5,8 +5,6 @@ import Sharding
 /// Columns on their way to a file, made chunk by chunk so that no second copy of the base exists.
 struct OutputColumn: Sendable {
   let field: Field
-  /// Integers in ascending order.
-  var isAscending = false
   /// The rows of a range.
   let slice: @Sendable (Range<Int>) -> Column
 
@@ -73,13 +71,6 @@ struct OutputColumn: Sendable {
     OutputColumn(name, ids.type) { ids.slice($0) }
   }
 
-  /// The ids of a folded ledger, which is in their order.
-  static func sortedIdentifier(_ name: String, _ ids: Column) -> OutputColumn {
-    var column = identifier(name, ids)
-    column.isAscending = ids.type == .int64 || ids.type == .int32
-    return column
-  }
-
   private static func missing(_ part: Buffer<Double>) -> Validity? {
     guard part.values.contains(where: \.isNaN) else { return nil }
     return Validity(present: part.values.map { !$0.isNaN })
@@ -98,7 +89,7 @@ enum ScoreTable {
     var options = WriteOptions()
     options.threads = workers.threads
     options.rowGroupRows = chunk
-    options.ascending = columns.firstIndex { $0.isAscending }
+    options.dictionaries = false
     let sink = try TableSink(
       path: path, schema: Schema(fields: columns.map(\.field)), options: options)
     for range in Shards(rows: rows, rowsPerShard: chunk) {

@@ -130,7 +130,7 @@ struct RescoreOutput {
     let name = column.rawValue
     let profile = scored.profile
     switch column {
-    case .customerID: return .sortedIdentifier(name, scored.table.ids)
+    case .customerID: return .identifier(name, scored.table.ids)
     case .segment: return .integer(name, scored.labels)
     case .segmentID: return .category(name, scored.labels, profile.segments.map(\.id))
     case .segmentName: return .category(name, scored.labels, profile.segments.map(\.name))

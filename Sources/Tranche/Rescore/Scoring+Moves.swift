@@ -73,7 +73,7 @@ extension Scoring {
     let currentIDs = base.profile.segments.map(\.id)
     // What last month's model says of this month's customers, to tell moves of people from moves of
     // borders; a frozen model moves no borders.
-    var byOldModel: [Int32]?
+    var byOldModel: Buffer<Int32>?
     if frozen == nil || refit, let old = previous.model {
       let columns = old.features.compactMap { table.column($0.name) }
       if columns.count == old.features.count {

@@ -95,12 +95,11 @@ struct Scoring {
     }
     let result = try model.assign(columns, margins: plan.scores.contains(.margin), workers: workers)
     var base = ScoredBase(
-      table: table, model: model, labels: Buffer(result.labels),
-      distances: Buffer(result.distances),
-      margins: result.margins.isEmpty ? nil : Buffer(result.margins),
+      table: table, model: model, labels: result.labels, distances: result.distances,
+      margins: result.margins,
       profile: BaseProfile(customers: 0, featureNames: [], features: [], segments: []),
       inertia: 0, kernel: result.kernel)
-    base.inertia = result.distances.reduce(0) { $0 + Double($1) * Double($1) }
+    base.inertia = result.distances.values.reduce(0) { $0 + Double($1) * Double($1) }
     return base
   }
 

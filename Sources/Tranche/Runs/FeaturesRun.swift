@@ -60,7 +60,7 @@ public struct FeaturesRun: Sendable {
       try reading.fold(source, state: state?.exchange, context)
     }
     let table = folded.table
-    var columns = [OutputColumn.sortedIdentifier("customer_id", table.ids)]
+    var columns = [OutputColumn.identifier("customer_id", table.ids)]
     for (name, values) in zip(table.names, table.columns) {
       columns.append(.feature(name, values))
     }

@@ -32,7 +32,34 @@ struct GrowingBlock<Element: BitwiseCopyable>: ~Copyable {
   @inline(__always)
   mutating func append(contentsOf elements: UnsafeBufferPointer<Element>) {
     if count + elements.count > capacity { grow(to: max(2 * capacity, count + elements.count)) }
-    if let start = elements.baseAddress { (base + count).update(from: start, count: elements.count) }
+    if let start = elements.baseAddress {
+      (base + count).update(from: start, count: elements.count)
+    }
+    count += elements.count
+  }
+
+  /// As `append(contentsOf:)` for a few elements, without a call: copies eight bytes at a time, up to
+  /// seven beyond the last on either side.
+  ///
+  /// - Parameter readable: Whether those may be read.
+  @inline(__always)
+  mutating func append(few elements: UnsafeBufferPointer<Element>, readable: Bool)
+  where Element == UInt8 {
+    guard readable, let source = UnsafeRawPointer(elements.baseAddress) else {
+      append(contentsOf: elements)
+      return
+    }
+    if count + elements.count + 8 > capacity {
+      grow(to: max(2 * capacity, count + elements.count + 8))
+    }
+    let target = UnsafeMutableRawPointer(base + count)
+    var offset = 0
+    while offset < elements.count {
+      target.storeBytes(
+        of: source.loadUnaligned(fromByteOffset: offset, as: UInt64.self), toByteOffset: offset,
+        as: UInt64.self)
+      offset += 8
+    }
     count += elements.count
   }
 

@@ -56,9 +56,10 @@ struct MappedState: @unchecked Sendable {
       let known = index.customerFiles[number].batches
       let isText = file.fields.map { !Self.isNumber($0) }
       guard file.fields.map(\.name) == columns.names, file.batches.map(\.rows) == known.map(\.rows),
-        isText == columns.names.map({
-          $0 == "active_days" || $0 == "customer_id" && index.textIdentifiers
-        })
+        isText
+          == columns.names.map({
+            $0 == "active_days" || $0 == "customer_id" && index.textIdentifiers
+          })
       else { throw InputError.damagedState(file.path) }
       for (batch, described) in zip(file.batches, known) where batch.rows > 0 {
         groups.append(
@@ -69,7 +70,8 @@ struct MappedState: @unchecked Sendable {
     }
     for (table, file) in dayFiles {
       let names = ["customer_id", "day"] + (needs.amounts ? ["amount"] : [])
-      guard table.fields.map(\.name) == names, table.batches.map(\.rows) == file.batches.map(\.rows),
+      guard table.fields.map(\.name) == names,
+        table.batches.map(\.rows) == file.batches.map(\.rows),
         Self.isNumber(table.fields[0]) != index.textIdentifiers,
         table.fields.dropFirst().allSatisfy(Self.isNumber)
       else { throw InputError.damagedState(table.path) }
@@ -254,7 +256,9 @@ struct MappedState: @unchecked Sendable {
         while state < customers, Int64(bitPattern: table.key(of: state)) < id { state += 1 }
         guard state < customers, Int64(bitPattern: table.key(of: state)) == id else { return false }
         let amount = amounts.map { NarrowColumn.value($0.0, width: $0.1, row) } ?? 0
-        guard table.move(state, amount, from: Int(move.from), to: Int(move.to)) else { return false }
+        guard table.move(state, amount, from: Int(move.from), to: Int(move.to)) else {
+          return false
+        }
       }
       return true
     }

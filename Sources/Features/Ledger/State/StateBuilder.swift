@@ -22,8 +22,9 @@ struct StateBuilder<Amount: LedgerAmount>: @unchecked Sendable {
   /// Writes the customers, their buckets closed and their days beyond the words in order.
   func writeCustomers() throws -> [LedgerStateIndex.CustomerFile] {
     try forEachFile { groups, number in
-      try workers.forEach(groups.count, scratch: { MergeScratch() }) { scratch, slot in
-        try take(slot, of: number, into: groups[slot]) { table, state, bytes in
+      try workers.forEach(groups.count, scratch: { MergeScratch<Amount>() }) { scratch, slot in
+        take(slot, of: number, into: groups[slot]) { table, state, bytes in
+          guard setup.needs.activeDays else { return }
           table.activeDays(of: state, into: &scratch.ages)
           _ = DayList.write(scratch.ages, to: &bytes)
         }
@@ -88,10 +89,11 @@ struct StateBuilder<Amount: LedgerAmount>: @unchecked Sendable {
     defer { withExtendedLifetime((ranks, grouped)) {} }
     return try forEachFile { groups, number in
       try workers.forEach(groups.count) { slot in
-        try take(slot, of: number, into: groups[slot]) { _, _, _ in }
+        take(slot, of: number, into: groups[slot]) { _, _, _ in }
         let group = number * StateSheet<Amount>.groupCount + slot
         groups[slot].take(
-          UnsafeBufferPointer(start: target + bounds[group], count: bounds[group + 1] - bounds[group])
+          UnsafeBufferPointer(
+            start: target + bounds[group], count: bounds[group + 1] - bounds[group])
         ) { Int($0.state) - group * size }
       }
       let sheet = StateSheet(groups)
@@ -120,17 +122,19 @@ struct StateBuilder<Amount: LedgerAmount>: @unchecked Sendable {
   private func take(
     _ slot: Int, of file: Int, into group: StateGroup<Amount>,
     days: (PartitionTable<Amount>, Int, inout GrowingBlock<UInt8>) -> Void
-  ) throws {
+  ) {
     let size = StateGroup<Amount>.customers
     let first = (file * StateSheet<Amount>.groupCount + slot) * size
-    group.removeAll()
-    for row in first..<min(first + size, references.count) {
-      let reference = references.base[row]
-      let table = partitions[Int(reference.partition)]
-      let state = Int(reference.state)
-      group.append(
-        table.states + state * table.layout.stride, text: setup.hasText ? table.text(of: state) : nil
-      ) { days(table, state, &$0) }
+    group.replace { content in
+      for row in first..<min(first + size, references.count) {
+        let reference = references.base[row]
+        let table = partitions[Int(reference.partition)]
+        let state = Int(reference.state)
+        days(table, state, &content.days)
+        content.append(
+          table.states + state * table.layout.stride,
+          text: setup.hasText ? table.text(of: state) : nil)
+      }
     }
   }
 }

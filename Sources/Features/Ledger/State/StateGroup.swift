@@ -6,17 +6,47 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
   /// Customers of a group, about: their records stay in a core's cache.
   static var customers: Int { 32_768 }
 
+  /// What is known of the customers, by row.
+  struct Content: ~Copyable {
+    fileprivate(set) var count = 0
+    fileprivate(set) var records = GrowingBlock<UnsafeMutableRawPointer>()
+    fileprivate var textOffsets = GrowingBlock<Int32>()
+    fileprivate var textBytes = GrowingBlock<UInt8>()
+    fileprivate var dayOffsets = GrowingBlock<Int32>()
+    /// Lists of active days, back to back.
+    var days = GrowingBlock<UInt8>()
+
+    fileprivate mutating func removeAll() {
+      count = 0
+      records.removeAll()
+      textOffsets.removeAll()
+      textBytes.removeAll()
+      dayOffsets.removeAll()
+      days.removeAll()
+      textOffsets.append(0)
+      dayOffsets.append(0)
+    }
+
+    /// Appends a customer, whose days were appended before.
+    @inline(__always)
+    mutating func append(_ record: UnsafeMutableRawPointer, text: UnsafeBufferPointer<UInt8>?) {
+      records.append(record)
+      if let text {
+        textBytes.append(contentsOf: text)
+        textOffsets.append(Int32(truncatingIfNeeded: textBytes.count))
+      }
+      dayOffsets.append(Int32(truncatingIfNeeded: days.count))
+      count += 1
+    }
+  }
+
   let columns: StateColumns
   /// Whether amounts of single transactions are kept.
   let keepsAmounts: Bool
-  private(set) var asOf: Int32
-  private(set) var count = 0
-  /// By row.
-  private(set) var records = GrowingBlock<UnsafeMutableRawPointer>()
-  private var textOffsets = GrowingBlock<Int32>()
-  private var textBytes = GrowingBlock<UInt8>()
-  private var dayOffsets = GrowingBlock<Int32>()
-  private(set) var dayBytes = GrowingBlock<UInt8>()
+  private let asOf: Int32
+  private var content = Content()
+  var count: Int { content.count }
+  var records: UnsafeMutablePointer<UnsafeMutableRawPointer> { content.records.base }
   /// Transactions in order of their customers' rows.
   private var cells = GrowingBlock<DayCell<Amount>>()
   private var starts = GrowingBlock<Int32>()
@@ -35,48 +65,27 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
 
   // MARK: - Taking customers up
 
-  func removeAll() {
-    count = 0
-    records.removeAll()
-    textOffsets.removeAll()
-    textBytes.removeAll()
-    dayOffsets.removeAll()
-    dayBytes.removeAll()
+  /// Takes up other customers in place of those it has.
+  func replace(_ body: (inout Content) -> Void) {
+    content.removeAll()
     cells.removeAll()
-    textOffsets.append(0)
-    dayOffsets.append(0)
     ranges = ValueRanges(count: columns.integerNames.count)
     cellRanges = ValueRanges(count: 3)
-  }
-
-  /// Appends a customer; `days` writes the list of its active days.
-  @inline(__always)
-  func append(
-    _ record: UnsafeMutableRawPointer, text: UnsafeBufferPointer<UInt8>?,
-    days: (inout GrowingBlock<UInt8>) -> Void
-  ) {
-    records.append(record)
-    if let text {
-      textBytes.append(contentsOf: text)
-      textOffsets.append(Int32(truncatingIfNeeded: textBytes.count))
-    }
-    if columns.hasDays {
-      days(&dayBytes)
-      dayOffsets.append(Int32(truncatingIfNeeded: dayBytes.count))
-    }
-    count += 1
+    body(&content)
   }
 
   /// The list of a customer's active days.
   @inline(__always)
   func days(_ row: Int) -> UnsafeBufferPointer<UInt8> {
-    let (start, end) = (Int(dayOffsets.base[row]), Int(dayOffsets.base[row + 1]))
-    return UnsafeBufferPointer(start: dayBytes.base + start, count: end - start)
+    let offsets = content.dayOffsets.base + row
+    let (start, end) = (Int(offsets[0]), Int(offsets[1]))
+    return UnsafeBufferPointer(start: content.days.base + start, count: end - start)
   }
 
   func text(_ row: Int) -> UnsafeBufferPointer<UInt8> {
-    let (start, end) = (Int(textOffsets.base[row]), Int(textOffsets.base[row + 1]))
-    return UnsafeBufferPointer(start: textBytes.base + start, count: end - start)
+    let offsets = content.textOffsets.base + row
+    let (start, end) = (Int(offsets[0]), Int(offsets[1]))
+    return UnsafeBufferPointer(start: content.textBytes.base + start, count: end - start)
   }
 
   /// Takes transactions of its customers, brought into order of their rows; within a row they keep
@@ -86,6 +95,7 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
   func take(_ given: UnsafeBufferPointer<DayCell<Amount>>, row: (DayCell<Amount>) -> Int) {
     starts.resize(to: count + 1)
     let starts = starts.base
+    let (asOf, keepsAmounts, count) = (asOf, keepsAmounts, count)
     for row in 0...count { starts[row] = 0 }
     for cell in given { starts[row(cell) + 1] += 1 }
     for row in 0..<count { starts[row + 1] += starts[row] }
@@ -115,12 +125,12 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   @inline(__always)
-  private func key(_ row: Int) -> Int64 { records.base[row].load(as: Int64.self) }
+  private func key(_ row: Int) -> Int64 { records[row].load(as: Int64.self) }
 
   /// Looks at every value, so that the columns can be as narrow as they may be.
   func measure() {
     guard count > 0 else { return }
-    let records = records.base
+    let records = records
     var column = 0
     func look(_ value: (UnsafeMutableRawPointer) -> Int64) {
       var (low, high) = (Int64.max, Int64.min)
@@ -163,7 +173,7 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
   private func customerBatches(_ widths: [Int]) -> [NarrowBatch] {
     let total = widths.reduce(0) { $0 + ($1 * count + 63) / 64 * 64 }
     encoded.resize(to: total)
-    let records = records.base
+    let records = records
     var starts: [UnsafeMutablePointer<UInt8>] = []
     var next = encoded.base
     func write(_ value: (UnsafeMutableRawPointer) -> Int64) {
@@ -189,11 +199,15 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
     return (0..<pieces).map { piece in
       let rows = count * piece / pieces..<count * (piece + 1) / pieces
       var batch = NarrowBatch(rows: rows.count, columns: [])
-      if columns.hasText { batch.columns.append(bytes(textBytes.base, textOffsets.base, rows)) }
+      if columns.hasText {
+        batch.columns.append(bytes(content.textBytes.base, content.textOffsets.base, rows))
+      }
       for (start, width) in zip(starts, widths) {
         batch.columns.append(.integers(start + rows.lowerBound * width, width: width))
       }
-      if columns.hasDays { batch.columns.append(bytes(dayBytes.base, dayOffsets.base, rows)) }
+      if columns.hasDays {
+        batch.columns.append(bytes(content.days.base, content.dayOffsets.base, rows))
+      }
       return batch
     }
   }
@@ -250,7 +264,7 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
       texts = (bytes, offsets)
       batch.columns.append(.bytes(bytes.base, offsets: offsets.base))
     } else {
-      let records = records.base
+      let records = records
       write(0) { records[Int(cells[$0].state)].load(as: Int64.self) }
     }
     let asOf = Int64(asOf)

@@ -11,7 +11,7 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
   let state: LedgerStateExchange
   let previous: MappedState
   /// Decoded rows, grouped by the previous state's groups, in file order.
-  let blocks: [RowBlock<Amount>]
+  let blocks: [WaitingRows<Amount>]
   let channels: [String]
   /// Codes of the channels in the order of the new state's columns.
   let channelOrder: [Int]
@@ -72,7 +72,7 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
     let chosen = try harvest.chosenColumns()
     let (names, codes) = (chosen.names, chosen.channelCodes)
     // Pages that no customer comes to are never touched.
-    let capacity = previous.index.customers + blocks.reduce(0) { $0 + $1.starts.last! }
+    let capacity = previous.index.customers + blocks.reduce(0) { $0 + $1.count }
     let buffers = names.map { _ in Buffer<Double>.uninitialized(count: capacity) }
     let ids = Buffer<Int64>.uninitialized(count: setup.hasText ? 0 : capacity)
     let output = Output(buffers.map { $0.storage.baseAddress! }, ids.storage.baseAddress!)
@@ -96,7 +96,7 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
       let written = step - 2
       let given = step - 1
       try workers.forEach(
-        2 + (loading?.used ?? 0) + (giving?.used ?? 0), scratch: { MergeScratch() }
+        2 + (loading?.used ?? 0) + (giving?.used ?? 0), scratch: { MergeScratch<Amount>() }
       ) { scratch, task in
         if task < 2 {
           guard let writing else { return }
@@ -153,7 +153,7 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
   /// Reads a group, lets the days since its state pass, and folds its rows in.
   private func load(
     _ number: Int, _ table: PartitionTable<Amount>, _ group: StateGroup<Amount>,
-    _ layout: StateLayout, _ scratch: MergeScratch
+    _ layout: StateLayout, _ scratch: MergeScratch<Amount>
   ) throws {
     let source = previous.groups[number]
     try previous.check(source)
@@ -164,14 +164,12 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
     }
     table.rebuildSlots()
     for block in blocks {
-      let start = block.starts[number]
-      let rows = UnsafeBufferPointer(
-        start: block.rows + start, count: block.starts[number + 1] - start)
-      guard rows.count > 0 else { continue }
-      if let ids = block.ids {
-        table.fold(rows, ids: ids + start, channels: layout.channels, words: layout.words)
-      } else {
-        table.fold(rows, channels: layout.channels, words: layout.words)
+      block.withRows(of: number, &scratch.rows) { rows, ids in
+        if let ids {
+          table.fold(rows, ids: ids, channels: layout.channels, words: layout.words)
+        } else {
+          table.fold(rows, channels: layout.channels, words: layout.words)
+        }
       }
     }
     table.finish()
@@ -183,10 +181,10 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
     group.measure()
   }
 
-  /// Brings new customers in between the others.
+  /// Brings new customers in between the others, and new days into the lists.
   private func arrange(
     _ source: MappedState.Group, _ table: PartitionTable<Amount>, _ group: StateGroup<Amount>,
-    _ scratch: MergeScratch
+    _ scratch: MergeScratch<Amount>
   ) {
     let known = source.batch.rows
     let hasText = setup.hasText
@@ -196,29 +194,20 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
         : Int64(bitPattern: table.key(of: a)) < Int64(bitPattern: table.key(of: b))
     }
     let added = (known..<table.count).sorted(by: precedes)
-    group.removeAll()
     scratch.ranks.resize(to: table.count)
     let ranks = scratch.ranks.base
-    let stride = table.layout.stride
-    var next = 0
-    var old = 0
-    while old < known || next < added.count {
-      let isNew = old == known || (next < added.count && precedes(added[next], old))
-      let state = isNew ? added[next] : old
-      if isNew { next += 1 } else { old += 1 }
-      ranks[state] = UInt32(truncatingIfNeeded: group.count)
-      group.append(
-        table.states + state * stride, text: hasText ? table.text(of: state) : nil
-      ) { bytes in
-        let days = isNew ? nil : source.days(state)
-        table.activeDays(of: state, into: &scratch.ages)
-        guard !scratch.ages.isEmpty else {
-          if let days { bytes.append(contentsOf: days) }
-          return
-        }
-        DayList.merge(
-          days, oldest: isNew ? -1 : Int(setup.asOf) - source.firstDay(state),
-          youngest: isNew ? -1 : Int(setup.asOf) - source.lastDay(state), scratch.ages, to: &bytes)
+    let (states, stride) = (table.states, table.layout.stride)
+    var merging = DayMerging(source, table, asOf: Int(setup.asOf), known: known)
+    group.replace { content in
+      var next = 0
+      var old = 0
+      while old < known || next < added.count {
+        let isNew = old == known || (next < added.count && precedes(added[next], old))
+        let state = isNew ? added[next] : old
+        if isNew { next += 1 } else { old += 1 }
+        ranks[state] = UInt32(truncatingIfNeeded: content.count)
+        if setup.needs.activeDays { merging.append(state, isNew: isNew, to: &content.days) }
+        content.append(states + state * stride, text: hasText ? table.text(of: state) : nil)
       }
     }
   }
@@ -242,7 +231,7 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
       output.texts.withLock { $0[number] = column }
     } else {
       for row in 0..<group.count {
-        output.ids[firstRow + row] = group.records.base[row].load(as: Int64.self)
+        output.ids[firstRow + row] = group.records[row].load(as: Int64.self)
       }
     }
     var run = CustomerRun(round.tables, setup.features, scale: setup.scale)
@@ -264,8 +253,82 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
   }
 }
 
+/// Lists of active days of a group: those of its state and those of its new rows.
+private struct DayMerging<Amount: LedgerAmount> {
+  private let table: PartitionTable<Amount>
+  private let asOf: Int
+  private let words: Int
+  private let records: UnsafeMutableRawPointer
+  private let stride: Int
+  private let hasFar: Bool
+  private let source: MappedState.Group
+  private let bytes: UnsafePointer<UInt8>?
+  private let offsets: UnsafePointer<Int32>?
+  /// Lists that begin before it may be read a few bytes beyond their ends.
+  private let readable: Int
+  private var ages: [Int] = []
+
+  init(_ source: MappedState.Group, _ table: PartitionTable<Amount>, asOf: Int, known: Int) {
+    self.table = table
+    self.asOf = asOf
+    self.source = source
+    (words, stride) = (table.layout.words, table.layout.stride)
+    records = table.states + table.layout.wordsOffset
+    hasFar = !table.farDays.isEmpty
+    if case .bytes(let bytes, let offsets)? = source.batch.columns.last, known > 0 {
+      (self.bytes, self.offsets) = (bytes, offsets)
+      readable = Int(offsets[known]) - 8
+    } else {
+      (bytes, offsets, readable) = (nil, nil, 0)
+    }
+  }
+
+  @inline(__always)
+  mutating func append(_ state: Int, isNew: Bool, to list: inout GrowingBlock<UInt8>) {
+    let set = (records + state * stride).assumingMemoryBound(to: UInt64.self)
+    var any: UInt64 = 0
+    for word in 0..<words { any |= set[word] }
+    guard let bytes, let offsets, !isNew, !hasFar else {
+      merge(state, isNew: isNew, to: &list)
+      return
+    }
+    let (start, end) = (Int(offsets[state]), Int(offsets[state + 1]))
+    let old = UnsafeBufferPointer(start: bytes + start, count: end - start)
+    if any == 0 {
+      list.append(few: old, readable: end < readable)
+      return
+    }
+    var youngest = asOf - source.lastDay(state)
+    guard words == 1, 63 - any.leadingZeroBitCount < youngest else {
+      merge(state, isNew: false, to: &list)
+      return
+    }
+    // The usual month: all its days are younger than what is known.
+    list.append(few: old, readable: end < readable)
+    while any != 0 {
+      let age = 63 - any.leadingZeroBitCount
+      DayList.append(youngest - age, to: &list)
+      youngest = age
+      any ^= 1 << UInt64(age)
+    }
+  }
+
+  private mutating func merge(_ state: Int, isNew: Bool, to list: inout GrowingBlock<UInt8>) {
+    table.activeDays(of: state, into: &ages)
+    let old = isNew ? nil : source.days(state)
+    guard !ages.isEmpty else {
+      if let old { list.append(contentsOf: old) }
+      return
+    }
+    DayList.merge(
+      old, oldest: isNew ? -1 : asOf - source.firstDay(state),
+      youngest: isNew ? -1 : asOf - source.lastDay(state), ages, to: &list)
+  }
+}
+
 /// What a thread needs while it brings groups on.
-final class MergeScratch {
+final class MergeScratch<Amount: LedgerAmount> {
   var ranks = GrowingBlock<UInt32>()
+  var rows = GrowingBlock<LedgerRow<Amount>>()
   var ages: [Int] = []
 }
