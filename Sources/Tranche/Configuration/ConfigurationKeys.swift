@@ -128,6 +128,10 @@ package struct ConfigurationKey: Sendable {
     ConfigurationKey(
       "value.model", .choice(["auto"] + ValueSettings.models), .text("auto"),
       "what forecasts purchases; auto: the best in a holdout"),
+    ConfigurationKey(
+      "value.by", .text, nil,
+      "groups with models of their own: a column of --customers or the ledger, segment, cohort:month"
+    ),
     ConfigurationKey("value.horizon", .number, nil, "days (or weeks) ahead, a year when absent"),
     ConfigurationKey(
       "value.holdout", .integer, nil, "days held out to choose by, 90 or less when absent"),

@@ -23,6 +23,8 @@ struct ScoredBase {
   var rfmNames: [String] = []
   var simpleValue: Buffer<Double>?
   var forecast: ValueForecast?
+  /// Groups that value is fitted for apart.
+  var groups: CustomerGroups?
   /// 1 for customers who are left alone.
   var control: Buffer<Int32>?
   /// Raw values of `Tier`, −1 for none.
@@ -63,6 +65,8 @@ struct Scoring {
   let offers: RescoreOffers
   let value: RescoreValue?
   let purchases: CustomerPurchases?
+  /// Days since 1970-01-01.
+  let asOf: Int32
 
   func score(_ watch: inout Stopwatch) throws -> ScoredBase {
     var base: ScoredBase
@@ -79,6 +83,11 @@ struct Scoring {
     if try ControlGroup.share(configuration) > 0 { try addControl(&base) }
     if let previous { try watch.measure("migration") { try addMigration(&base, from: previous) } }
     finishModel(&base)
+    // Only now the groups have their names.
+    if let value, let groups = base.groups, let models = base.model.scoring?.valueGroups {
+      base.warnings +=
+        ValueRun.Groups(models, groups, settings: value.settings).warnings
+    }
     return base
   }
 
@@ -347,6 +356,7 @@ struct Scoring {
       ModelFile.Segment(id: $0.id, name: $0.name, size: $0.size)
     }
     let ids = base.profile.segments.map(\.id)
+    nameGroups(&base, by: ids)
     scoring(&base) { scoring in
       scoring.segmentHistory = Array(Set(scoring.segmentHistory + ids)).sorted()
     }

@@ -33,6 +33,8 @@ extension ValueRun {
     public var holdout: Holdout?
     public var churn: Churn?
     public var regression: [Regression]
+    /// With `--by`.
+    public var groups: Groups?
     public var uplift: UpliftReadout?
     /// Σ over customers.
     public var totals: Totals
