@@ -69,7 +69,7 @@ import Testing
     #expect(told["fitted"] as? Int == 2 && told["fallen_back"] as? Int == 1)
     #expect(told["customers_without_group"] as? Int == 40)
     #expect((both["warnings"] as? [String])?.contains { $0.contains("few (60 customers") } == true)
-    try Self.value(["--out", "base.parquet"], in: folder)
+    _ = try Self.value(["--out", "base.parquet"], in: folder)
     try Shell.python(
       """
       import sys, pyarrow.parquet as pq
@@ -88,7 +88,7 @@ import Testing
     // A column of the ledger or of the attributes, any number of threads: the same bytes.
     var written = [try folder.data("all.parquet")]
     for threads in ["1", "3"] {
-      try Self.value(
+      _ = try Self.value(
         [
           "--by", "product", "--customers", "customers.parquet", "--threads", threads, "--out",
           "again.parquet", "--force",
@@ -187,6 +187,54 @@ import Testing
     expectSentence(other, status: 78, says: ["value.by", "segment", "product", "--refit"])
   }
 
+  @Test func theSimpleFormulaTakesParametersOfGroups() throws {
+    let folder = try TemporaryFolder()
+    try Shell.python(Self.shop, [folder.url.path])
+    let arguments = [
+      "rescore", "--ledger", "shop.parquet", "--customers", "customers.parquet", "--as-of",
+      "2025-02-03", "--clusters", "3", "--columns", "clv_simple,frequency,average_amount",
+      "--no-report", "--out", "out", "--force", "--config", "simple.toml",
+    ]
+    _ = try folder.write(
+      "simple.toml",
+      """
+      [value]
+      by = "product"
+      margin = 0.5
+      acquisition_cost = 1
+      [value.margins]
+      steady = 0.25
+      none = 0.1
+      [value.acquisition_costs]
+      steady = 7
+      fickle = 3
+      """)
+    let result = try Tranche.json(arguments, in: folder)
+    #expect(
+      (result["warnings"] as? [String])?.contains { $0.contains("no group is called \"none\"") }
+        == true)
+    try Shell.python(
+      """
+      import sys, pyarrow.parquet as pq
+      group = {r["customer_id"]: r["product"] for r in pq.read_table(sys.argv[1] + "/customers.parquet").to_pylist()}
+      for r in pq.read_table(sys.argv[1] + "/out/scores.parquet").to_pylist():
+        margin, cost = {"steady": (.25, 7), "fickle": (.5, 3)}.get(group[r["customer_id"]], (.5, 1))
+        expected = r["frequency"] * r["average_amount"] * margin - cost
+        assert abs(r["clv_simple"] - expected) <= 1e-9 * max(1, abs(expected)), r
+      """, [folder.url.path])
+    for (text, says) in [
+      ("[value.margins]\nsteady = 0.2\n", ["value.margins", "value.by"]),
+      ("[value]\nby = \"product\"\n[value.margins]\nsteady = 2\n", ["value.margins", "steady"]),
+      (
+        "[value]\nby = \"product\"\n[value.acquisition_costs]\nsteady = \"x\"\n",
+        ["value.acquisition_costs", "x", "steady"]
+      ),
+    ] {
+      _ = try folder.write("simple.toml", text)
+      expectSentence(try Tranche.run(arguments, in: folder), status: 78, says: says)
+    }
+  }
+
   @Test func aSummaryHasGroupsToo() throws {
     let folder = try TemporaryFolder()
     _ = try folder.write("sample.csv", try ValueTests.sampleSummary())
@@ -233,6 +281,9 @@ import Testing
     try Shell.python(Self.shop, [folder.url.path])
     _ = try folder.write("s.csv", "customer_id,x,t_x,T,tribe\na,1,2,3,x\nb,0,0,5,y\n")
     _ = try folder.write(
+      "two.csv",
+      "customer_id,date,amount,product\n7,2025-01-01,1.5,a\n8,2025-01-01,2.5,b\n7,2025-01-09,3,b\n")
+    _ = try folder.write(
       "p.json", #"{"bg-nbd": {"r": 1, "alpha": 2, "a": 1, "b": 1}}"#)
     let before = try folder.listing()
     let result = try Tranche.run(["value", "--out", "out.parquet"] + bad.flags, in: folder)
@@ -270,6 +321,11 @@ private struct GroupCase: Sendable, CustomTestStringConvertible {
     GroupCase(
       name: "too many values", flags: ledger + ["--by", "customer_id"], status: 65,
       says: ["customer_id", "1000"]),
+    GroupCase(
+      name: "two values of a customer",
+      flags: [
+        "--ledger", "two.csv", "--as-of", "2025-02-03", "--by", "product",
+      ], status: 65, says: ["two.csv:4", "product", "\"a\" and \"b\"", "constant"]),
     GroupCase(
       name: "attributes for nothing", flags: ledger + ["--customers", "customers.parquet"],
       says: ["--customers", "--by"]),

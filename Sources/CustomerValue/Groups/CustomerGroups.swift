@@ -50,11 +50,13 @@ extension CustomerGroups {
     _ purchases: CustomerPurchases, by period: CohortPeriod, asOf: Int
   ) -> CustomerGroups {
     let ages = purchases.firstAges
-    let greatest = ages.values.max() ?? -1
-    // Days of a period stand side by side: a table of ages is cheaper than a date a customer.
+    let greatest = Int(ages.values.max() ?? -1)
+    var occurs = [Bool](repeating: false, count: greatest + 1)
+    for age in ages.values where age >= 0 { occurs[Int(age)] = true }
+    // A table of ages is cheaper than a date a customer; days of a period stand side by side.
     var names: [String] = []
-    var codeOfAge = [Int32](repeating: 0, count: Int(greatest + 1))
-    for age in codeOfAge.indices.reversed() {
+    var codeOfAge = [Int32](repeating: -1, count: greatest + 1)
+    for age in codeOfAge.indices.reversed() where occurs[age] {
       // The fold does not look further back: one period of all that is older.
       let name =
         age == PurchaseWindows.greatestAge

@@ -17,6 +17,7 @@ struct RescoreValue {
     _ configuration: Configuration, _ model: ModelFile?, _ run: RescoreRun, workers: Workers
   ) throws {
     settings = try ValueSettings(configuration)
+    _ = try SimpleParameters(configuration)
     frozen = run.refit ? nil : model?.scoring?.value
     frozenGroups = run.refit ? nil : model?.scoring?.valueGroups
     windows =

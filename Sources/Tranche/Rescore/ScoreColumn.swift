@@ -91,6 +91,12 @@ struct RescorePlan: Sendable {
     scores.contains(where: \.isForecast) || (tiersByForecast && scores.contains(.tier))
   }
 
+  /// Whether the simple formula's parameters are those of groups.
+  func needsGroups(_ configuration: Configuration) -> Bool {
+    (scores.contains(.simpleValue) || scores.contains(.tier))
+      && SimpleParameters.areByGroup(configuration)
+  }
+
   /// - Parameters:
   ///   - asked: Nil for all columns.
   ///   - clustering: Features that the segments are made of.

@@ -243,19 +243,13 @@ struct Scoring {
       scoring(&base) { $0.rfm = rfm }
     }
     guard wanted.contains(.simpleValue) || wanted.contains(.tier) else { return }
-    let parameters: SimpleValue.Parameters
-    do {
-      parameters = try SimpleValue.Parameters(
-        margin: configuration.number("value.margin") ?? 1,
-        acquisitionCost: configuration.number("value.acquisition_cost") ?? 0)
-    } catch {
-      throw configuration.refuse(
-        "value.margin", "or value.acquisition_cost makes no sense",
-        hint: "give a margin from -1 to 1 and a cost of 0 or more")
+    let simple = try SimpleParameters(configuration)
+    let value = try simple.value(
+      frequency: column(.frequency), averageValue: column(.averageAmount), base.groups,
+      workers: workers)
+    for name in simple.unused(base.groups) {
+      base.warnings.append("no group is called \"\(name)\", its margin or cost goes to nobody")
     }
-    let value = try SimpleValue.turnover(
-      frequency: column(.frequency), averageValue: column(.averageAmount),
-      parameters: [parameters], workers: workers)
     base.simpleValue = value
     guard wanted.contains(.tier) else { return }
     let clv = plan.tiersByForecast ? base.forecast?.clv : nil

@@ -41,13 +41,15 @@ struct GroupColumn {
   /// Of the customers `ids`, ascending; those that the source does not know, or knows no value of,
   /// have no group.
   func read(_ source: any Source, id: String, for ids: Column) throws -> CustomerGroups {
-    let columns = [try source.position(of: id), try source.position(of: name)]
+    // A column is asked for once, even where the ids are the groups.
+    let columns =
+      [try source.position(of: id)] + (id == name ? [] : [try source.position(of: name)])
     let lookup = try AscendingIDs(ids)
     var found = [Int32](repeating: -1, count: ids.count)
     var seen = SeenNames()
     try forEachPart(source, columns) { batch in
       let rows = try lookup.rows(of: batch.columns[0], batch, id)
-      return try part(batch.columns[1], rows, batch.origin)
+      return try part(batch.columns[columns.count - 1], rows, batch.origin)
     } body: { part in
       let moved = seen.codes(of: part)
       try check(seen.names.count, part)
