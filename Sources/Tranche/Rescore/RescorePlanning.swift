@@ -49,7 +49,8 @@ extension RescoreRun {
       configuration, frozen: frozen, clustering: clusteringFeatures,
       hasOffers: try RescoreOffers(configuration).isGiven)
     let value =
-      try plan.needsForecast ? RescoreValue(configuration, frozen, self, workers: workers) : nil
+      try plan.needsForecast || plan.needsGroups(configuration)
+      ? RescoreValue(configuration, frozen, self, workers: workers) : nil
     guard
       let source = try LedgerReading(
         inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,

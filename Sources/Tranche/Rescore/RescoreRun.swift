@@ -134,7 +134,8 @@ public struct RescoreRun: Sendable {
     let plan = try plan(
       configuration, frozen: frozen, clustering: clusteringFeatures, hasOffers: offers.isGiven)
     let value =
-      try plan.needsForecast ? RescoreValue(configuration, frozen, self, workers: workers) : nil
+      try plan.needsForecast || plan.needsGroups(configuration)
+      ? RescoreValue(configuration, frozen, self, workers: workers) : nil
     let table = try outTable.map {
       try DatabaseAddress($0, settings: configuration.databaseSettings())
     }

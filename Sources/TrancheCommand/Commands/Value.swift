@@ -33,8 +33,7 @@ struct Value: ParsableCommand {
   @Option(help: "Last day that counts of a ledger, such as 2025-12-31.")
   var asOf: String?
 
-  @Option(help: "File to write: .parquet, .csv, .csv.gz, .csv.zst or .arrow.")
-  var out: String
+  @OptionGroup var output: TableOutput
 
   @Option(
     help: ArgumentHelp(
@@ -75,9 +74,6 @@ struct Value: ParsableCommand {
       valueName: "folder"))
   var uplift: String?
 
-  @Flag(help: "Replace a file that exists.")
-  var force = false
-
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var common: CommonOptions
 
@@ -100,14 +96,14 @@ struct Value: ParsableCommand {
   func run() throws {
     try Execution.run(common) { context in
       var run = ValueRun(
-        asOf.map { .ledger(ledger, asOf: $0) } ?? .summary(summary), out: out)
+        asOf.map { .ledger(ledger, asOf: $0) } ?? .summary(summary), out: output.file)
       run.timeUnit = timeUnit
       run.parameters = parameters
       run.compares = holdout != nil
       run.quarantine = quarantine
       run.uplift = uplift
       run.customers = customers
-      run.force = force
+      run.force = output.force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
       try configuration.setValue(model: model, horizon: horizon, holdout: holdout, by: by)
