@@ -14,5 +14,6 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "dropout.h"
 #pragma clang attribute pop
 #endif

@@ -13,5 +13,6 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "dropout.h"
 #pragma clang attribute pop
 #endif

@@ -90,6 +90,9 @@ DISPATCH(int64_t, tranche_fill_rows,
          (float *x, int64_t rows, int64_t d, int64_t first, int64_t last, const float *values,
           const double *centers, double limit),
          (x, rows, d, first, last, values, centers, limit))
+DISPATCH(void, tranche_drop_out,
+         (const tranche_drop_out_panels *panels, int with_moments, double *sums),
+         (panels, with_moments, sums))
 DISPATCH(void, tranche_row_sums,
          (const float *values, int64_t rows, int64_t d, double *lanes, double *sums),
          (values, rows, d, lanes, sums))

@@ -9,3 +9,4 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "dropout.h"

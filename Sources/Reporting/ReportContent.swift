@@ -134,6 +134,27 @@ package struct ReportContent: Sendable {
       }
     }
 
+    /// Customers whose value is fitted apart.
+    package struct Group: Sendable {
+      package var name: String
+      package var customers: Int
+      /// What forecasts their purchase days; nil where the base's model does.
+      package var chosen: String?
+      /// Mean absolute errors of the chosen ones in the group's holdout.
+      package var daysError: Double?
+      package var amountError: Double?
+
+      package init(
+        name: String, customers: Int, chosen: String?, daysError: Double?, amountError: Double?
+      ) {
+        self.name = name
+        self.customers = customers
+        self.chosen = chosen
+        self.daysError = daysError
+        self.amountError = amountError
+      }
+    }
+
     /// Means of a tenth of the customers.
     package struct Tenth: Sendable {
       package var predicted: Double
@@ -157,13 +178,15 @@ package struct ReportContent: Sendable {
     package var churn: [Tenth]
     /// Of the modelled value.
     package var concentration: (gini: Double, topFifth: Double)?
+    package var groups: [Group]
 
     package init(
       chosen: String, chosenForAmounts: String, holdoutDays: Int, customers: Int,
       candidates: [Candidate],
       calibration: [Tenth], churn: [Tenth],
-      concentration: (gini: Double, topFifth: Double)? = nil
+      concentration: (gini: Double, topFifth: Double)? = nil, groups: [Group] = []
     ) {
+      self.groups = groups
       self.chosen = chosen
       self.chosenForAmounts = chosenForAmounts
       self.holdoutDays = holdoutDays

@@ -75,6 +75,18 @@ struct ReadingOptions: ParsableArguments {
   }
 }
 
+/// Where a command that makes a table writes it.
+struct TableOutput: ParsableArguments {
+  @Option(
+    name: .customLong("out"),
+    help: ArgumentHelp(
+      "File to write: .parquet, .csv, .csv.gz, .csv.zst or .arrow.", valueName: "out"))
+  var file: String
+
+  @Flag(help: "Replace a file that exists.")
+  var force = false
+}
+
 /// `--memory` of the commands that can work out of core.
 enum MemoryOption {
   static var help: ArgumentHelp {

@@ -173,6 +173,21 @@ int64_t tranche_settle(const tranche_problem *problem, int64_t first, int64_t la
 void tranche_cluster_distances(int level, const float *tile, int64_t d, const float *samples,
                                const int64_t *offsets, int64_t clusters, double *sums);
 
+// Where (gamma + t) grows by e^w from `base`, gamma the lesser of two constants that lie `gap`
+// apart: `panels` Gauss-Legendre panels of half length `half` over w, from 0 on, of
+// e^(-near w - far ln((base e^w + gap) / (base + gap))).
+typedef struct {
+  double base, gap, near, far, half;
+  // Taken from w and from the other logarithm before their means.
+  double log_near, log_far;
+  int64_t panels;
+} tranche_drop_out_panels;
+// sums[0] = the integral / half; with moments (15 sums) also those of the density times v, then
+// times v v' (the upper triangle, row by row), v = w - log_near, other - log_far, 1 / (base e^w),
+// 1 / (base e^w + gap).
+void tranche_drop_out(int level, const tranche_drop_out_panels *panels, int with_moments,
+                      double *sums);
+
 // What this processor can do at best, for the roofline of `bench`. `level` as for the strict loops.
 // Multiply-adds on registers, in all `tranche_flops` operations; the value keeps the work.
 float tranche_multiply_add(int level, int64_t rounds, float seed);

@@ -2,9 +2,12 @@ import Sharding
 
 extension ParetoNBD {
   /// Maximum likelihood over the cells of a base; ends like ``BetaGeometric/fit(_:_:workers:)``.
-  /// - Complexity: about 15 passes over the cells; 1 µs a cell and pass.
+  /// - Parameter near: Parameters of a similar base's maximum, to start from.
+  /// - Complexity: about 15 passes over the cells; 0.3 µs a cell and pass.
   /// - Throws: ``Cancelled``.
-  package static func fit(_ cells: PurchaseCells, workers: Workers) throws -> ModelFit<ParetoNBD> {
+  package static func fit(
+    _ cells: PurchaseCells, from near: [Double]? = nil, workers: Workers
+  ) throws -> ModelFit<ParetoNBD> {
     if let degenerate = try degenerate(cells) { return degenerate }
     let scale = cells.meanAge
     let count = Double(cells.customers)
@@ -15,7 +18,8 @@ extension ParetoNBD {
     let starts: [[Double]] = [[0.6, 0.3, 0.6, 0.4], [1.5, 0.5, 0.3, 1], [0.3, 0.1, 3, 3]].map {
       [$0[0], $0[1] * scale, $0[2], $0[3] * scale].map(SpecialFunctions.log)
     }
-    let best = try cells.bestStart(starts) { start, cells in
+    let best = try cells.bestStart(near.map { [$0.map(SpecialFunctions.log)] } ?? starts) {
+      start, cells in
       let likelihood = ParetoNBDLikelihood(cells: cells, workers: workers)
       let count = Double(cells.customers)
       return try minimizer.minimize(from: start) {
@@ -141,7 +145,8 @@ struct ParetoNBDLikelihood {
       var beside = SIMD4(end / alpha * atAlpha, 0, end / beta * atBeta, 0)
       if end > last {
         let leaving = DropOutIntegral(
-          shape: shape, alpha: alpha, s: s, beta: beta, recency: last, age: end)
+          shape: shape, alpha: alpha, s: s, beta: beta, recency: last, age: end,
+          moments: true)
         let dead = SpecialFunctions.logistic(leaving.logOdds)
         let spread = dead * SpecialFunctions.logistic(-leaving.logOdds)
         value += count * SpecialFunctions.softplus(leaving.logOdds)

@@ -1,3 +1,5 @@
+import Kernels
+
 /// The Pareto/NBD model: purchases are Poisson with a rate λ ~ Gamma(r, α) across customers, who
 /// leave after a lifetime that is exponential with rate μ ~ Gamma(s, β).
 ///
@@ -46,7 +48,8 @@ package struct ParetoNBD: Codable, Sendable, Equatable {
   package func probabilityAlive(repeats: Double, recency: Double, age: Double) -> Double {
     if s == 0 || age <= recency { return 1 }
     let leaving = DropOutIntegral(
-      shape: r + repeats, alpha: alpha, s: s, beta: beta, recency: recency, age: age)
+      shape: r + repeats, alpha: alpha, s: s, beta: beta, recency: recency, age: age,
+      moments: false)
     return SpecialFunctions.logistic(-leaving.logOdds)
   }
 
@@ -89,8 +92,10 @@ struct DropOutIntegral {
   private(set) var next = SIMD4<Double>()
   private(set) var opposite = SIMD4<Double>()
 
+  /// - Parameter moments: Whether the means are wanted, too; otherwise they stay 0.
   init(
-    shape: Double, alpha: Double, s: Double, beta: Double, recency: Double, age: Double
+    shape: Double, alpha: Double, s: Double, beta: Double, recency: Double, age: Double,
+    moments: Bool
   ) {
     guard age > recency else { return }
     let lesser = min(alpha, beta)
@@ -110,56 +115,43 @@ struct DropOutIntegral {
     let half = 0.5 * length / panels
     let logAlphaEnd = SpecialFunctions.log1p((age - recency) / (alpha + recency))
     let logBetaEnd = SpecialFunctions.log1p((age - recency) / (beta + recency))
-    let inverseOther = 1 / (base + gap)
-    var total = 0.0
-    for panel in 0..<Int(panels) {
-      let centre = (2 * Double(panel) + 1) * half
-      for node in 0..<16 {
-        let w = centre + half * GaussLegendre.nodes[node]
-        let grown = base * SpecialFunctions.exp(w)
-        // τ − t_x, and the logarithms of what γ + τ and the other constant + τ grew by.
-        let elapsed = base * SpecialFunctions.expm1(w)
-        let other = SpecialFunctions.log1p(elapsed * inverseOther)
-        let density =
-          GaussLegendre.weights[node] * SpecialFunctions.exp(-near * w - far * other)
-        let inverseNear = 1 / grown
-        let inverseFar = 1 / (grown + gap)
-        let values =
-          alphaIsLesser
-          ? SIMD4(w - logAlphaEnd, other - logBetaEnd, inverseNear, inverseFar)
-          : SIMD4(other - logAlphaEnd, w - logBetaEnd, inverseFar, inverseNear)
-        total += density
-        mean += density * values
-        squares += density * values * values
-        next += density * values * SIMD4(values.y, values.z, values.w, values.x)
-        opposite += density * values * SIMD4(values.z, values.w, values.x, values.y)
+    let quadrature = StrictLoops.DropOutPanels(
+      base: base, gap: gap, near: near, far: far, half: half,
+      log_near: alphaIsLesser ? logAlphaEnd : logBetaEnd,
+      log_far: alphaIsLesser ? logBetaEnd : logAlphaEnd, panels: Int64(panels))
+    let total: Double
+    if moments {
+      total = withUnsafeTemporaryAllocation(of: Double.self, capacity: 15) { sums in
+        StrictLoops.dropOut(quadrature, moments: sums.baseAddress!)
+        take(sums, alphaIsLesser)
+        return sums[0]
       }
+    } else {
+      total = StrictLoops.dropOut(quadrature)
     }
-    let scale = 1 / total
-    mean *= scale
-    squares *= scale
-    next *= scale
-    opposite *= scale
     // ∫ f over its value at t_x, f(t_x) over the chance to be alive at T.
     logOdds =
       SpecialFunctions.log(s * total * half)
       + (alphaIsLesser ? -SpecialFunctions.log((base + gap) / base) : 0)
       + shape * logAlphaEnd + s * logBetaEnd
   }
-}
 
-/// 16-point Gauss–Legendre rule on −1…1.
-private enum GaussLegendre {
-  private static let positive: [(node: Double, weight: Double)] = [
-    (0.0950125098376374402, 0.189450610455068496),
-    (0.281603550779258913, 0.182603415044923589),
-    (0.458016777657227386, 0.169156519395002538),
-    (0.617876244402643748, 0.149595988816576732),
-    (0.755404408355003034, 0.124628971255533872),
-    (0.865631202387831744, 0.0951585116824927848),
-    (0.944575023073232576, 0.0622535239386478929),
-    (0.989400934991649933, 0.0271524594117540949),
-  ]
-  static let nodes: [Double] = positive.reversed().map { -$0.node } + positive.map(\.node)
-  static let weights: [Double] = positive.reversed().map(\.weight) + positive.map(\.weight)
+  /// Sums come in the order lesser, greater constant; α stands first here.
+  @inline(__always)
+  private mutating func take(_ sums: UnsafeMutableBufferPointer<Double>, _ alphaIsLesser: Bool) {
+    let scale = 1 / sums[0]
+    // Of the pairs (0, 0) (0, 1) (0, 2) (0, 3) (1, 1) (1, 2) (1, 3) (2, 2) (2, 3) (3, 3).
+    let (one, other, inverse, otherInverse) = (sums[1], sums[2], sums[3], sums[4])
+    if alphaIsLesser {
+      mean = scale * SIMD4(one, other, inverse, otherInverse)
+      squares = scale * SIMD4(sums[5], sums[9], sums[12], sums[14])
+      next = scale * SIMD4(sums[6], sums[10], sums[13], sums[8])
+      opposite = scale * SIMD4(sums[7], sums[11], sums[7], sums[11])
+    } else {
+      mean = scale * SIMD4(other, one, otherInverse, inverse)
+      squares = scale * SIMD4(sums[9], sums[5], sums[14], sums[12])
+      next = scale * SIMD4(sums[6], sums[8], sums[13], sums[10])
+      opposite = scale * SIMD4(sums[11], sums[7], sums[11], sums[7])
+    }
+  }
 }

@@ -36,11 +36,20 @@ package enum PurchaseModelKind: String, Codable, Sendable, CaseIterable {
   }
 
   /// Maximum likelihood, whichever model it is.
-  package func fit(_ cells: PurchaseCells, workers: Workers) throws -> PurchaseModelFit {
+  ///
+  /// - Parameter start: Parameters near the maximum, in the order of their names; nil searches.
+  package func fit(
+    _ cells: PurchaseCells, from start: [Double]? = nil, workers: Workers
+  ) throws -> PurchaseModelFit {
     switch self {
-    case .bgNBD: PurchaseModelFit(self, try BetaGeometric.fit(.bgNBD, cells, workers: workers))
-    case .mbgNBD: PurchaseModelFit(self, try BetaGeometric.fit(.mbgNBD, cells, workers: workers))
-    case .paretoNBD: PurchaseModelFit(self, try ParetoNBD.fit(cells, workers: workers))
+    case .bgNBD:
+      PurchaseModelFit(
+        self, try BetaGeometric.fit(.bgNBD, cells, from: start, workers: workers))
+    case .mbgNBD:
+      PurchaseModelFit(
+        self, try BetaGeometric.fit(.mbgNBD, cells, from: start, workers: workers))
+    case .paretoNBD:
+      PurchaseModelFit(self, try ParetoNBD.fit(cells, from: start, workers: workers))
     }
   }
 }
@@ -52,6 +61,11 @@ package struct PurchaseModelFit: Sendable {
   package let estimates: [Estimate]
   package let logLikelihood: Double
   package let status: FitStatus
+
+  /// Where the fit of a similar base may start; nil at a boundary, where a maximum may lie elsewhere.
+  var startingPoint: [Double]? {
+    status.kind == .converged ? estimates.map(\.value) : nil
+  }
 
   init(_ kind: PurchaseModelKind, _ fit: ModelFit<some PurchaseModel>) {
     self.kind = kind

@@ -50,6 +50,7 @@ struct HoldoutSplit: Sendable {
 
   let outer: PurchaseSnapshot
   let outerCells: PurchaseCells
+  let features: SnapshotFeatures
   let models: PurchaseModelSet
   let forecasts: PurchaseModelForecasts
   let outcome: (days: Buffer<Double>, amounts: Buffer<Double>)
@@ -72,6 +73,8 @@ struct HoldoutSplit: Sendable {
     forecasts = try PurchaseModelForecasts(
       models.fits.map { ($0.kind, $0.model) }, spend: models.spend.fit.model, outer, outerCells,
       length: length, workers: workers)
+    features = try SnapshotFeatures(
+      purchases, outer, window: Self.window(of: length), workers: workers)
     outcome = try outer.outcome(purchases, length: length, workers: workers)
   }
 
@@ -111,22 +114,25 @@ struct HoldoutSplit: Sendable {
     }
     let (days, amounts) = (Array(outcome.days.values), Array(outcome.amounts.values))
     let judged = all
+    let (ascendingDays, ascendingAmounts) = (days.sorted(), amounts.sorted())
     let candidates = try workers.map(judged.count) { index in
       HoldoutComparison.Candidate(
         name: judged[index].name,
-        days: HoldoutMetrics(predicted: judged[index].forecast.days, actual: days),
-        amounts: HoldoutMetrics(predicted: judged[index].forecast.amounts, actual: amounts),
+        days: HoldoutMetrics(
+          predicted: judged[index].forecast.days, actual: days, ascending: ascendingDays),
+        amounts: HoldoutMetrics(
+          predicted: judged[index].forecast.amounts, actual: amounts, ascending: ascendingAmounts),
         notes: notes(judged[index].name))
     }
     let chosen = asked ?? Self.best(candidates, \.days)
     let churn = try inner.map {
-      try ChurnModel.fit(purchases, $0.snapshot, $0.outcome.days, window: window, workers: workers)
+      try ChurnModel.fit($0.features, $0.outcome.days, workers: workers)
     }
     return HoldoutComparison(
       days: length, innerDays: inner?.length, customers: outer.count,
       actualDays: days.reduce(0, +), actualAmount: amounts.reduce(0, +), candidates: candidates,
       chosen: chosen, chosenForAmounts: asked ?? Self.best(candidates, \.amounts),
-      churn: try churnCalibration(chosen, churn, inner?.length))
+      churn: try churnCalibration(chosen, churn, inner))
   }
 
   /// Least absolute error, ties to the first; with every total far off, the nearest total.
@@ -166,6 +172,7 @@ struct HoldoutSplit: Sendable {
   struct Inner {
     let length: Int
     let snapshot: PurchaseSnapshot
+    let features: SnapshotFeatures
     let forecasts: PurchaseModelForecasts
     let outcome: (days: Buffer<Double>, amounts: Buffer<Double>)
     /// The outer split's forecasts of the inner length, and what a day of it becomes in the holdout.
@@ -181,7 +188,7 @@ struct HoldoutSplit: Sendable {
     guard snapshot.count >= HoldoutComparison.leastSample else { return nil }
     let cells = try PurchaseCells(snapshot.summary, workers: workers)
     let fitted = try PurchaseModelSet(
-      PurchaseModelKind.allCases, snapshot.summary, cells, workers: workers)
+      PurchaseModelKind.allCases, snapshot.summary, cells, near: models, workers: workers)
     let known = try PurchaseModelForecasts(
       fitted.fits.map { ($0.kind, $0.model) }, spend: fitted.spend.fit.model, snapshot, cells,
       length: inner, workers: workers)
@@ -192,7 +199,9 @@ struct HoldoutSplit: Sendable {
         models.fits.map { ($0.kind, $0.model) }, spend: models.spend.fit.model, outer, outerCells,
         length: inner, workers: workers)
     return Inner(
-      length: inner, snapshot: snapshot, forecasts: known,
+      length: inner, snapshot: snapshot,
+      features: try SnapshotFeatures(purchases, snapshot, window: window, workers: workers),
+      forecasts: known,
       outcome: try snapshot.outcome(purchases, length: inner, workers: workers),
       applied: applied,
       growth: PurchaseModelForecasts.growth(
@@ -200,12 +209,12 @@ struct HoldoutSplit: Sendable {
   }
 
   private func learned(_ candidate: ValueCandidate, from inner: Inner) throws -> SnapshotForecast {
-    let input = RegressionInput(
-      candidate, window: window, purchases, inner.snapshot, inner.forecasts)
     let regression = try ValueRegression(
-      candidate, input, days: inner.outcome.days, amounts: inner.outcome.amounts, workers: workers)
+      candidate,
+      RegressionInput(candidate, window: window, 0..<inner.snapshot.count, inner.forecasts),
+      inner.features, days: inner.outcome.days, amounts: inner.outcome.amounts, workers: workers)
     var forecast = try regression.forecast(
-      RegressionInput(candidate, window: window, purchases, outer, inner.applied),
+      RegressionInput(candidate, window: window, 0..<outer.count, inner.applied), features,
       longest: inner.length, workers: workers)
     for row in 0..<outer.count {
       forecast.days[row] *= inner.growth[row]
@@ -216,30 +225,55 @@ struct HoldoutSplit: Sendable {
 
   // MARK: - Churn
 
+  /// How the risk holds that goes with the chosen one: fitted, and recalibrated, by the earlier
+  /// split's outcome, and judged by what came after the later one.
   private func churnCalibration(
-    _ chosen: ValueCandidate, _ churn: GeneralizedLinearModel?, _ innerLength: Int?
+    _ chosen: ValueCandidate, _ churn: GeneralizedLinearModel?, _ inner: Inner?
   ) throws -> ProbabilityCalibration? {
-    if !chosen.purchaseModels.isEmpty {
-      let parts = chosen.purchaseModels.compactMap { forecasts.alive[$0] }
-      let risk = (0..<outer.count).map { row in
-        1 - parts.reduce(0) { $0 + $1[row] } / Double(parts.count)
-      }
-      return ProbabilityCalibration(
-        probabilities: risk, happened: outcome.days.values.map { $0 == 0 ? 1 : 0 })
+    let kinds = chosen.purchaseModels
+    guard let inner else {
+      return kinds.isEmpty
+        ? nil
+        : ProbabilityCalibration(probabilities: forecasts.risks(kinds), happened: gone)
     }
-    guard let churn, let innerLength else { return nil }
-    // The event it learned: nothing in the inner length, here counted from the outer split.
-    let gone = (0..<outer.count).map { place -> Double in
+    // The event that was learned: nothing in the inner length, here counted from the outer split.
+    let happened = (0..<outer.count).map { place -> Double in
       let row = Int(outer.rows[place])
-      return purchases.dayCount(row, from: length - innerLength, to: length) == 0 ? 1 : 0
+      return purchases.dayCount(row, from: length - inner.length, to: length) == 0 ? 1 : 0
     }
-    let risk = try churn.predictions(
-      ChurnModel.input(purchases, outer, window: window).dayMatrix(workers), workers: workers)
-    return ProbabilityCalibration(probabilities: risk, happened: gone)
+    if kinds.isEmpty {
+      guard let churn else { return nil }
+      let risk = try churn.predictions(
+        ChurnModel.input(features).dayMatrix(features, workers), workers: workers)
+      return ProbabilityCalibration(probabilities: risk, happened: happened)
+    }
+    let risks = forecasts.risks(kinds)
+    let before = ProbabilityCalibration(probabilities: risks, happened: happened)
+    let map = RiskCalibration(
+      inner.forecasts.risks(kinds), happened: inner.outcome.days.values.map { $0 == 0 ? 1 : 0 })
+    let after = ProbabilityCalibration(
+      probabilities: risks.map { map($0) }, happened: happened, before: before.brier)
+    return after.brier < before.brier ? after : before
+  }
+
+  /// 1 for customers who bought nothing in the holdout.
+  private var gone: [Double] { outcome.days.values.map { $0 == 0 ? 1 : 0 } }
+
+  /// What a risk of these models becomes, by the whole holdout's outcome.
+  func riskCalibration(_ kinds: [PurchaseModelKind]) -> RiskCalibration {
+    RiskCalibration(forecasts.risks(kinds), happened: gone)
   }
 }
 
 extension PurchaseModelForecasts {
+  /// 1 − P(alive), the mean of the models.
+  func risks(_ kinds: [PurchaseModelKind]) -> [Double] {
+    let parts = kinds.compactMap { alive[$0] }
+    return spend.indices.map { row in
+      1 - parts.reduce(0) { $0 + $1[row] } / Double(parts.count)
+    }
+  }
+
   /// How much more is expected in the longer time, customer by customer: the mean of the models.
   static func growth(
     from short: PurchaseModelForecasts, to long: PurchaseModelForecasts, otherwise: Double
@@ -264,18 +298,15 @@ extension PurchaseModelForecasts {
 
 /// The logistic model of "no purchase in the days after".
 enum ChurnModel {
-  static func input(
-    _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot, window: Int
-  ) -> RegressionInput {
-    RegressionInput(.poisson, window: window, purchases, snapshot, nil)
+  static func input(_ features: SnapshotFeatures) -> RegressionInput {
+    RegressionInput(.poisson, window: features.window, features.places, nil)
   }
 
   static func fit(
-    _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot, _ days: Buffer<Double>,
-    window: Int, workers: Workers
+    _ features: SnapshotFeatures, _ days: Buffer<Double>, workers: Workers
   ) throws -> GeneralizedLinearModel {
     try GeneralizedLinearModel(
-      .binomial, input(purchases, snapshot, window: window).dayMatrix(workers),
+      .binomial, input(features).dayMatrix(features, workers),
       target: Buffer(days.values.map { $0 == 0 ? 1 : 0 }), workers: workers)
   }
 }

@@ -22,7 +22,8 @@ package struct HoldoutMetrics: Sendable, Codable, Equatable {
   }
 
   /// - Complexity: O(n log n).
-  package init(predicted: [Double], actual: [Double]) {
+  /// - Parameter ascending: `actual` in ascending order, where a caller judges many predictions by it.
+  package init(predicted: [Double], actual: [Double], ascending: [Double]? = nil) {
     precondition(predicted.count == actual.count)
     let n = predicted.count
     var (absolute, squared, predictedSum, actualSum) = (0.0, 0.0, 0.0, 0.0)
@@ -37,9 +38,9 @@ package struct HoldoutMetrics: Sendable, Codable, Equatable {
     rootMeanSquaredError = n == 0 ? 0 : (squared / Double(n)).squareRoot()
     totalError = actualSum > 0 ? predictedSum / actualSum - 1 : nil
     // Ties by row: the order of rows decides nothing, as ties are averaged below.
-    let order = (0..<n).sorted { (predicted[$0], $0) < (predicted[$1], $1) }
+    let order = Self.ascending(predicted)
     let smoothed = Self.averagingTies(order, predicted, actual)
-    let own = Self.gini(actual.sorted())
+    let own = Self.gini(ascending ?? actual.sorted())
     normalisedGini = actualSum > 0 && own > 0 ? Self.gini(smoothed) / own : nil
     let top = smoothed.suffix((n + 9) / 10).reduce(0, +)
     topDecileCapture = actualSum > 0 ? top / actualSum : nil
@@ -52,6 +53,31 @@ package struct HoldoutMetrics: Sendable, Codable, Equatable {
         predicted: rows.reduce(0) { $0 + predicted[order[$1]] } / count,
         actual: rows.reduce(0) { $0 + smoothed[$1] } / count)
     }
+  }
+
+  /// Rows by ascending value, ties by row: a radix sort of the numbers' bits, 11 at a time.
+  static func ascending(_ values: [Double]) -> [Int] {
+    var pairs = values.enumerated().map { row, value -> (key: UInt64, row: Int) in
+      // −0 is 0; negative numbers, whose bits descend, are turned round and put below.
+      let bits = (value + 0).bitPattern
+      return (bits >> 63 == 0 ? bits | 1 << 63 : ~bits, row)
+    }
+    var other = pairs
+    var starts = [Int](repeating: 0, count: 1 << 11)
+    for shift in stride(from: 0 as UInt64, to: 64, by: 11) {
+      for digit in starts.indices { starts[digit] = 0 }
+      for pair in pairs { starts[Int((pair.key >> shift) & 0x7FF)] += 1 }
+      if starts.contains(pairs.count) { continue }
+      var next = 0
+      for digit in starts.indices { (starts[digit], next) = (next, next + starts[digit]) }
+      for pair in pairs {
+        let digit = Int((pair.key >> shift) & 0x7FF)
+        other[starts[digit]] = pair
+        starts[digit] += 1
+      }
+      swap(&pairs, &other)
+    }
+    return pairs.map(\.row)
   }
 
   /// Actual values in the predictions' order, equal predictions sharing their mean.
@@ -94,8 +120,11 @@ package struct ProbabilityCalibration: Sendable, Codable, Equatable {
   package let baseRate: Double
   /// By tenth of the customers in order of the probability, lowest first.
   package let reliability: [HoldoutMetrics.Decile]
+  /// Of the probabilities before they were recalibrated; nil where they are used as they are.
+  package let brierBefore: Double?
 
-  package init(probabilities: [Double], happened: [Double]) {
+  package init(probabilities: [Double], happened: [Double], before: Double? = nil) {
+    brierBefore = before
     let metrics = HoldoutMetrics(predicted: probabilities, actual: happened)
     brier = metrics.rootMeanSquaredError * metrics.rootMeanSquaredError
     baseRate = happened.isEmpty ? 0 : happened.reduce(0, +) / Double(happened.count)

@@ -119,14 +119,20 @@ package struct PurchaseFeatures: Sendable, Codable, Equatable {
       + (hasRates ? ["amount_rate"] : [])
   }
 
-  var dayCount: Int { hasRates ? 13 : 10 }
-  var amountCount: Int { hasRates ? 5 : 4 }
+  var dayCount: Int { hasRates ? Self.dayWidth : Self.dayWidth - 3 }
+  var amountCount: Int { hasRates ? Self.amountWidth : Self.amountWidth - 1 }
 
-  /// Writes one customer's features, as of `age` days before as-of, in two runs.
-  func write(
-    _ purchases: CustomerPurchases, _ row: Int, age: Int, to target: UnsafeMutablePointer<Double>,
-    amounts money: UnsafeMutablePointer<Double>
+  static let dayWidth = 13
+  static let amountWidth = 5
+  /// Of a row that has everything: those of days, then those of amounts, rates last in each.
+  static let width = dayWidth + amountWidth
+
+  /// Writes one customer's features, as of `age` days before as-of, rates included: `width` values.
+  static func write(
+    _ purchases: CustomerPurchases, _ row: Int, age: Int, window: Int,
+    to target: UnsafeMutablePointer<Double>
   ) {
+    let money = target + dayWidth
     func log1p(_ value: Double) -> Double { SpecialFunctions.log1p(max(value, 0)) }
     let first = Int(purchases.firstAges.base[row])
     let last = purchases.youngest(row, from: age) ?? first
@@ -173,7 +179,6 @@ package struct PurchaseFeatures: Sendable, Codable, Equatable {
     money[1] = log1p(amounts(window))
     money[2] = log1p(monthly(amounts(3 * window), 3 * window))
     money[3] = log1p(monthly(amounts(12 * window), 12 * window))
-    guard hasRates else { return }
     target[10] = short
     target[11] = monthly(mid, 3 * window)
     target[12] = rate

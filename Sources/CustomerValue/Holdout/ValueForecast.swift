@@ -16,6 +16,8 @@ package struct ValueForecast: Sendable {
   package let reasons: Buffer<Int32>?
   /// The three features that moved a churn risk most, the strongest first; `+` raises it.
   package let reasonNames: [String]
+  /// 1 where the model of the customer's group forecast, 0 where the base's did; nil without groups.
+  package var isOfGroup: Buffer<Int32>?
 }
 
 extension ValueModel {
@@ -31,31 +33,35 @@ extension ValueModel {
     // P(alive) and the shape of time beyond the holdout: the chosen purchase models', else all.
     let own = candidate.purchaseModels
     let aliveModels = own.isEmpty ? models : models.filter { own.contains($0.kind) }
-    let futures = try self.futures(aliveModels.map(\.model), cells, horizon, workers)
-    let context = ScoringContext(
-      purchases: purchases, base: base, cells: cells, models: models, spend: spend,
-      horizon: horizon, futures: futures, workers: workers)
-    let forecasts = try mean(candidate, context)
-    let amounts =
-      amountCandidate == candidate ? forecasts : try mean(amountCandidate, context)
-    let input = ChurnModel.input(purchases, base, window: self.window)
-    let risk: [Double]
-    if let churn {
-      risk = try churnRisks(churn, input, workers)
-    } else {
-      risk = (0..<base.count).map { 1 - futures[$0].x }
+    var byKind: [PurchaseModelKind: Buffer<SIMD4<Double>>] = [:]
+    for (kind, model) in models {
+      byKind[kind] = try self.futures(model, cells, horizon, workers)
     }
-    let told =
+    let futures = try Self.mean(aliveModels.compactMap { byKind[$0.kind] }, workers)
+    let context = ScoringContext(
+      purchases: purchases, base: base, cells: cells, spend: spend, horizon: horizon,
+      futuresOf: byKind, futures: futures, workers: workers)
+    let told = try told(context, reasons: reasons)
+    let forecasts = try mean(candidate, context, told)
+    let amounts =
+      amountCandidate == candidate ? forecasts : try mean(amountCandidate, context, told)
+    let risk =
+      churn != nil
+      ? told.risks
+      : Buffer(futures.values.map { riskCalibration?(1 - $0.x) ?? 1 - $0.x })
+    let named =
       try reasons
-      ? self.reasons(base, cells, aliveModels.map(\.model), input, workers) : nil
+      ? churn.map { Self.named(told.codes, $0.names) }
+        ?? self.reasons(base, cells, aliveModels.map(\.model), workers) : nil
     let size = purchases.customers
     return ValueForecast(
       probabilityAlive: base.spread(futures.values.map(\.x), over: size),
       expectedTransactions: base.spread(forecasts.days, over: size),
       expectedValue: base.spread(amounts.values, over: size),
       clv: base.spread(amounts.clvs, over: size),
-      churnRisk: base.spread(risk, over: size),
-      reasons: told.map { base.spread($0.codes, over: size) }, reasonNames: told?.names ?? [])
+      churnRisk: base.spread(risk.values, over: size, otherwise: .nan),
+      reasons: named.map { base.spread($0.codes.values, over: size, otherwise: -1) },
+      reasonNames: named?.names ?? [])
   }
 
   /// What every part of a forecast needs.
@@ -63,9 +69,10 @@ extension ValueModel {
     let purchases: CustomerPurchases
     let base: PurchaseSnapshot
     let cells: PurchaseCells
-    let models: [(kind: PurchaseModelKind, model: any PurchaseModel)]
     let spend: GammaGamma
     let horizon: ValueHorizon
+    /// Of each purchase model, and the mean that P(alive) and the shape of time are taken from.
+    let futuresOf: [PurchaseModelKind: Buffer<SIMD4<Double>>]
     let futures: Buffer<SIMD4<Double>>
     let workers: Workers
   }
@@ -78,17 +85,20 @@ extension ValueModel {
 
     /// - Parameter row: Days, value and clv of a row.
     init(_ rows: Int, _ workers: Workers, _ row: @Sendable (Int) -> SIMD3<Double>) throws {
-      let shards = Shards(rows: rows, rowsPerShard: 1 << 16)
-      let parts = try workers.map(shards.count) { shard in shards[shard].map(row) }
-      (days, values, clvs) = ([], [], [])
-      days.reserveCapacity(rows)
-      values.reserveCapacity(rows)
-      clvs.reserveCapacity(rows)
-      for part in parts {
-        for value in part {
-          days.append(value.x)
-          values.append(value.y)
-          clvs.append(value.z)
+      let shards = Shards(rows: rows, rowsPerShard: 1 << 14)
+      days = [Double](repeating: 0, count: rows)
+      (values, clvs) = (days, days)
+      try days.withUnsafeMutableBufferPointer { days in
+        try values.withUnsafeMutableBufferPointer { values in
+          try clvs.withUnsafeMutableBufferPointer { clvs in
+            nonisolated(unsafe) let (days, values, clvs) = (days, values, clvs)
+            try workers.forEach(shards.count) { shard in
+              for place in shards[shard] {
+                let forecast = row(place)
+                (days[place], values[place], clvs[place]) = (forecast.x, forecast.y, forecast.z)
+              }
+            }
+          }
         }
       }
     }
@@ -103,10 +113,10 @@ extension ValueModel {
   }
 
   private func mean(
-    _ candidate: ValueCandidate, _ context: ScoringContext
+    _ candidate: ValueCandidate, _ context: ScoringContext, _ told: ToldByFeatures
   ) throws -> HorizonForecast {
-    var sum = try forecast(candidate.parts[0], context)
-    for part in candidate.parts.dropFirst() { sum += try forecast(part, context) }
+    var sum = try forecast(candidate.parts[0], context, told)
+    for part in candidate.parts.dropFirst() { sum += try forecast(part, context, told) }
     let share = 1 / Double(candidate.parts.count)
     if candidate.parts.count > 1 {
       for row in sum.days.indices {
@@ -119,16 +129,11 @@ extension ValueModel {
   }
 
   private func forecast(
-    _ part: ValueCandidate, _ context: ScoringContext
+    _ part: ValueCandidate, _ context: ScoringContext, _ told: ToldByFeatures
   ) throws -> HorizonForecast {
     let (base, horizon, workers) = (context.base, context.horizon, context.workers)
     let margin = horizon.margin
-    if let kind = part.purchaseModel {
-      let own =
-        candidate == part
-        ? context.futures
-        : try futures(
-          context.models.filter { $0.kind == kind }.map(\.model), context.cells, horizon, workers)
+    if let own = part.purchaseModel.flatMap({ context.futuresOf[$0] }) {
       let (summary, spend) = (base.summary, context.spend)
       return try HorizonForecast(base.count, workers) { row in
         let money =
@@ -139,7 +144,12 @@ extension ValueModel {
       }
     }
     let window = Double(holdoutDays ?? 1) / timeUnit.days
-    let near = try nearForecast(part, context)
+    // In the days after as-of that were held out in the fit.
+    let near =
+      try told.near[part]
+      ?? SimpleRule.forecasts(
+        part, context.purchases, base, length: holdoutDays ?? Self.defaultHoldoutDays,
+        workers: workers)
     let futures = context.futures
     let linear = Self.linear(horizon, timeUnit, window)
     return try HorizonForecast(base.count, workers) { row in
@@ -148,8 +158,7 @@ extension ValueModel {
       let (stretch, discounted) =
         future.w > 1e-12 ? (future.y / future.w, future.z / future.w) : linear
       return SIMD3(
-        near.days[row] * stretch, near.amounts[row] * stretch * margin,
-        near.amounts[row] * discounted * margin)
+        near[row].x * stretch, near[row].y * stretch * margin, near[row].y * discounted * margin)
     }
   }
 
@@ -166,124 +175,153 @@ extension ValueModel {
     return (horizon.length / window, discounted / window)
   }
 
-  /// The mean of the models: P(alive), transactions to the horizon, discounted, in the holdout's
-  /// length.
+  /// P(alive), transactions to the horizon, discounted, in the holdout's length.
   private func futures(
-    _ models: [any PurchaseModel], _ cells: PurchaseCells, _ horizon: ValueHorizon,
+    _ model: any PurchaseModel, _ cells: PurchaseCells, _ horizon: ValueHorizon,
     _ workers: Workers
   ) throws -> Buffer<SIMD4<Double>> {
-    let window = Double(holdoutDays ?? 1) / timeUnit.days
-    var sum: Buffer<SIMD4<Double>>?
-    for model in models {
-      let next = try model.futures(cells, horizon: horizon, window: window, workers: workers)
-      guard let known = sum else {
-        sum = next
-        continue
-      }
-      sum = Buffer(count: next.count) { target in
-        for row in 0..<next.count {
-          target.initializeElement(at: row, to: known.base[row] + next.base[row])
-        }
-      }
-      withExtendedLifetime((known, next)) {}
-    }
-    guard let sum else { throw ModelParameterError.outOfRange("models", 0, "1 or more") }
-    if models.count == 1 { return sum }
-    let share = 1 / Double(models.count)
-    return Buffer(count: sum.count) { target in
-      for row in 0..<sum.count { target.initializeElement(at: row, to: sum[row] * share) }
-    }
+    try model.futures(
+      cells, horizon: horizon, window: Double(holdoutDays ?? 1) / timeUnit.days, workers: workers)
   }
 
-  /// Of a rule or a regression, in the days after as-of that were held out in the fit.
-  private func nearForecast(
-    _ part: ValueCandidate, _ context: ScoringContext
-  ) throws -> SnapshotForecast {
+  private static func mean(
+    _ futures: [Buffer<SIMD4<Double>>], _ workers: Workers
+  ) throws -> Buffer<SIMD4<Double>> {
+    guard let first = futures.first else {
+      throw ModelParameterError.outOfRange("models", 0, "1 or more")
+    }
+    if futures.count == 1 { return first }
+    let share = 1 / Double(futures.count)
+    let (buffer, storage) = Buffer<SIMD4<Double>>.uninitialized(count: first.count)
+    nonisolated(unsafe) let target = storage
+    let shards = Shards(rows: first.count, rowsPerShard: 1 << 14)
+    try workers.forEach(shards.count) { shard in
+      for row in shards[shard] {
+        var sum = first[row]
+        for other in futures.dropFirst() { sum += other[row] }
+        target.initializeElement(at: row, to: sum * share)
+      }
+    }
+    return buffer
+  }
+
+  // MARK: - Features
+
+  /// What regressions and the churn model say, row by row.
+  private struct ToldByFeatures {
+    /// Days and amounts in the holdout's length.
+    var near: [ValueCandidate: Buffer<SIMD2<Double>>] = [:]
+    var risks = Buffer<Double>([])
+    var codes = Buffer<Int32>([])
+  }
+
+  /// One pass over the rows: a customer's features are written once for all that look at them.
+  private func told(_ context: ScoringContext, reasons: Bool) throws -> ToldByFeatures {
+    let base = context.base
+    let parts = ValueCandidate.allCases.filter { part in
+      regressions[part.rawValue] != nil
+        && (candidate.parts.contains(part) || amountCandidate.parts.contains(part))
+    }
+    guard !parts.isEmpty || churn != nil else { return ToldByFeatures() }
+    let needsModels = parts.contains(where: \.regressesOnModels)
+    let models = parts.compactMap { regressions[$0.rawValue] }
     let length = holdoutDays ?? Self.defaultHoldoutDays
-    let (purchases, base, workers) = (context.purchases, context.base, context.workers)
-    guard let regression = regressions[part.rawValue] else {
-      return try SimpleRule.forecast(part, purchases, base, length: length, workers: workers)
-    }
-    let known =
-      part.regressesOnModels
-      ? try PurchaseModelForecasts(
-        context.models, spend: context.spend, base, context.cells, length: length,
-        workers: workers) : nil
-    return try regression.forecast(
-      RegressionInput(part, window: window, purchases, base, known), longest: length,
-      workers: workers)
-  }
-
-  private func churnRisks(
-    _ churn: GeneralizedLinearModel, _ input: RegressionInput, _ workers: Workers
-  ) throws -> [Double] {
-    let shards = Shards(rows: input.rows, rowsPerShard: 1 << 12)
-    return try workers.map(shards.count) { shard in
-      var row = [Double](repeating: 0, count: input.width)
-      return row.withUnsafeMutableBufferPointer { row in
-        shards[shard].map { place in
-          input.write(place, to: row.baseAddress!)
-          return churn.predict(row.baseAddress!)
+    let (near, nearRows) = Buffer<SIMD2<Double>>.uninitialized(count: parts.count * base.count)
+    let (risks, riskRows) = Buffer<Double>.uninitialized(count: churn == nil ? 0 : base.count)
+    let (codes, codeRows) = Buffer<Int32>.uninitialized(
+      count: churn != nil && reasons ? base.count : 0)
+    nonisolated(unsafe) let target = (nearRows, riskRows, codeRows)
+    let shards = Shards(rows: base.count, rowsPerShard: 1 << 12)
+    try context.workers.forEach(shards.count) { shard in
+      let features = SnapshotFeatures(context.purchases, base, shards[shard], window: window)
+      let known =
+        needsModels
+        ? PurchaseModelForecasts(context.futuresOf, spend: context.spend, base, shards[shard]) : nil
+      let inputs = parts.map { RegressionInput($0, window: window, shards[shard], known) }
+      let width = inputs.reduce(1) { max($0, $1.width) }
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { row in
+        for place in shards[shard] {
+          let all = features.row(place)
+          for index in inputs.indices {
+            inputs[index].write(place, all, to: row.baseAddress!)
+            target.0.initializeElement(
+              at: index * base.count + place,
+              to: models[index].forecast(row.baseAddress!, longest: length))
+          }
+          // The churn model's features are the first ones.
+          guard let churn else { continue }
+          target.1.initializeElement(at: place, to: churn.predict(all))
+          if reasons { target.2.initializeElement(at: place, to: Self.code(of: churn, all)) }
         }
       }
-    }.flatMap { $0 }
+    }
+    var told = ToldByFeatures(risks: risks, codes: codes)
+    for (index, part) in parts.enumerated() {
+      told.near[part] = near[index * base.count..<(index + 1) * base.count]
+    }
+    return told
   }
 
   // MARK: - Reasons
 
-  /// Three signed features in one number, 6 bits each.
-  private static func code(_ moves: [Double]) -> Int32 {
-    let order = moves.indices.sorted {
-      (abs(moves[$0]), moves.count - $0) > (abs(moves[$1]), moves.count - $1)
-    }
+  /// Three signed features in one number, 6 bits each: the largest moves, ties to the first.
+  private static func code(_ moves: UnsafeBufferPointer<Double>) -> Int32 {
     var code: Int32 = 0
-    for place in order.prefix(3) {
-      code = code << 6 | Int32(place * 2 + (moves[place] >= 0 ? 0 : 1))
+    var taken: UInt64 = 0
+    for _ in 0..<min(3, moves.count) {
+      var best = -1
+      for place in 0..<moves.count where taken & (1 << UInt64(place)) == 0 {
+        if best < 0 || abs(moves[place]) > abs(moves[best]) { best = place }
+      }
+      taken |= 1 << UInt64(best)
+      code = code << 6 | Int32(best * 2 + (moves[best] >= 0 ? 0 : 1))
     }
     return code
   }
 
+  private static func code(
+    of churn: GeneralizedLinearModel, _ row: UnsafePointer<Double>
+  ) -> Int32 {
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: churn.names.count) { moves in
+      for index in moves.indices {
+        moves.initializeElement(at: index, to: churn.move(index, row))
+      }
+      return code(UnsafeBufferPointer(moves))
+    }
+  }
+
   private func reasons(
     _ base: PurchaseSnapshot, _ cells: PurchaseCells, _ models: [any PurchaseModel],
-    _ input: RegressionInput, _ workers: Workers
-  ) throws -> (codes: [Int32], names: [String]) {
-    let features: [String]
-    var codes: [Int32]
-    if let churn {
-      features = churn.names
-      let shards = Shards(rows: input.rows, rowsPerShard: 1 << 12)
-      codes = try workers.map(shards.count) { shard in
-        var row = [Double](repeating: 0, count: input.width)
-        return row.withUnsafeMutableBufferPointer { row in
-          shards[shard].map { place in
-            input.write(place, to: row.baseAddress!)
-            return Self.code(
-              features.indices.map {
-                churn.coefficients[$0] * ((row[$0] - churn.centers[$0]) / churn.scales[$0])
-              })
-          }
-        }
-      }.flatMap { $0 }
-    } else {
-      features = ["frequency", "recency_days", "tenure_days"]
-      let shards = Shards(rows: cells.count, rowsPerShard: 1 << 10)
-      let perCell = try workers.map(shards.count) { shard in
-        shards[shard].map { Self.code(moves(cells, $0, models)) }
-      }.flatMap { $0 }
-      codes = (0..<base.count).map { perCell[Int(cells.cellOfRow[$0])] }
-    }
+    _ workers: Workers
+  ) throws -> (codes: Buffer<Int32>, names: [String]) {
+    let shards = Shards(rows: cells.count, rowsPerShard: 1 << 10)
+    let perCell = try workers.map(shards.count) { shard in
+      shards[shard].map { cell in
+        moves(cells, cell, models).withUnsafeBufferPointer { Self.code($0) }
+      }
+    }.flatMap { $0 }
+    return Self.named(
+      Buffer((0..<base.count).map { perCell[Int(cells.cellOfRow[$0])] }),
+      ["frequency", "recency_days", "tenure_days"])
+  }
+
+  /// Codes as indices into the names of those that occur.
+  private static func named(
+    _ codes: Buffer<Int32>, _ features: [String]
+  ) -> (codes: Buffer<Int32>, names: [String]) {
     let count = min(3, features.count)
-    let used = Set(codes).sorted()
+    // 18 bits: a table instead of a set.
+    var rank = [Int32](repeating: -1, count: 1 << 18)
+    for code in codes.values { rank[Int(code)] = 0 }
+    let used = rank.indices.filter { rank[$0] == 0 }
+    for (place, code) in used.enumerated() { rank[code] = Int32(place) }
     let names = used.map { code in
       (0..<count).reversed().map { place -> String in
-        let entry = Int(code >> Int32(6 * place)) & 63
+        let entry = (code >> (6 * place)) & 63
         return features[entry / 2] + (entry % 2 == 0 ? "+" : "-")
       }.joined(separator: " ")
     }
-    var rank: [Int32: Int32] = [:]
-    for (place, code) in used.enumerated() { rank[code] = Int32(place) }
-    codes = codes.map { rank[$0] ?? -1 }
-    return (codes, names)
+    return (Buffer(codes.values.map { rank[Int($0)] }), names)
   }
 
   /// What the log-odds of being gone lose when a customer's frequency, time of the last purchase or
@@ -316,16 +354,17 @@ extension ValueModel {
 extension PurchaseSnapshot {
   /// A value per row of the base, NaN for customers who are not in the snapshot.
   func spread(_ values: [Double], over rows: Int) -> Buffer<Double> {
-    Buffer(count: rows) { target in
-      target.initialize(repeating: .nan)
-      for (place, value) in values.enumerated() { target[Int(self.rows[place])] = value }
-    }
+    values.withUnsafeBufferPointer { spread($0, over: rows, otherwise: .nan) }
   }
 
-  func spread(_ codes: [Int32], over rows: Int) -> Buffer<Int32> {
+  func spread<Value: BitwiseCopyable>(
+    _ values: UnsafeBufferPointer<Value>, over rows: Int, otherwise: Value
+  ) -> Buffer<Value> {
     Buffer(count: rows) { target in
-      target.initialize(repeating: -1)
-      for (place, code) in codes.enumerated() { target[Int(self.rows[place])] = code }
+      if values.count < rows { target.initialize(repeating: otherwise) }
+      for (place, value) in values.enumerated() {
+        target.initializeElement(at: Int(self.rows.base[place]), to: value)
+      }
     }
   }
 }

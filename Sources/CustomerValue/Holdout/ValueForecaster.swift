@@ -7,12 +7,16 @@ package struct PurchaseModelSet: Sendable {
   package let fits: [PurchaseModelFit]
   package let spend: GammaGamma.SpendFit
 
-  /// - Parameter kinds: In ascending order of `allCases`.
+  /// - Parameters:
+  ///   - kinds: In ascending order of `allCases`.
+  ///   - near: Fits of nearly the same customers, to start from.
   package init(
     _ kinds: [PurchaseModelKind], _ summary: PurchaseSummary, _ cells: PurchaseCells,
-    workers: Workers
+    near: PurchaseModelSet? = nil, workers: Workers
   ) throws {
-    fits = try kinds.map { try $0.fit(cells, workers: workers) }
+    fits = try kinds.map {
+      try $0.fit(cells, from: near?.fit($0)?.startingPoint, workers: workers)
+    }
     spend = try GammaGamma.fit(summary, workers: workers)
   }
 
@@ -68,28 +72,44 @@ struct PurchaseModelForecasts: Sendable {
     }
     self.expected = expected
     self.alive = alive
-    let summary = snapshot.summary
-    self.spend = (0..<snapshot.count).map { row in
-      spend.expectedSpend(
+    self.spend = Self.spend(spend, snapshot.summary, 0..<snapshot.count)
+  }
+
+  /// Of what is known already of some places: x is P(alive), w the purchases expected in the
+  /// forecasts' days.
+  init(
+    _ futures: [PurchaseModelKind: Buffer<SIMD4<Double>>], spend: GammaGamma,
+    _ snapshot: PurchaseSnapshot, _ places: Range<Int>
+  ) {
+    expected = futures.mapValues { futures in places.map { futures[$0].w } }
+    alive = futures.mapValues { futures in places.map { futures[$0].x } }
+    self.spend = Self.spend(spend, snapshot.summary, places)
+  }
+
+  private static func spend(
+    _ model: GammaGamma, _ summary: PurchaseSummary, _ places: Range<Int>
+  ) -> [Double] {
+    places.map { row in
+      model.expectedSpend(
         repeats: Double(summary.repeats[row]), meanSpend: summary.meanSpend?[row] ?? 0)
     }
   }
 
   /// Columns for a regression: the logarithms of the forecasts and the log-odds of being alive.
-  func columns(withAlive: Bool) -> [(name: String, values: [Double])] {
-    var columns: [(name: String, values: [Double])] = []
+  func columns(withAlive: Bool) -> [(name: String, values: Buffer<Double>)] {
+    var columns: [(name: String, values: Buffer<Double>)] = []
     for kind in PurchaseModelKind.allCases {
       guard let values = expected[kind], let alive = alive[kind] else { continue }
       // A hundredth of a purchase: below it forecasts do not differ in anything that matters.
       columns.append(
-        ("log_\(kind.rawValue)", values.map { SpecialFunctions.log($0 + 0.01) }))
-      if withAlive { columns.append(("alive_\(kind.rawValue)", alive)) }
+        ("log_\(kind.rawValue)", Buffer(values.map { SpecialFunctions.log($0 + 0.01) })))
+      if withAlive { columns.append(("alive_\(kind.rawValue)", Buffer(alive))) }
     }
     return columns
   }
 
-  func columnOfSpend() -> (name: String, values: [Double]) {
-    ("log_spend", spend.map { SpecialFunctions.log(max($0, 0) + 0.01) })
+  func columnOfSpend() -> (name: String, values: Buffer<Double>) {
+    ("log_spend", Buffer(spend.map { SpecialFunctions.log(max($0, 0) + 0.01) }))
   }
 }
 
@@ -100,12 +120,13 @@ package struct ValueRegression: Sendable, Codable, Equatable {
   /// Of buying at all; the other two are then of buyers only.
   package let buying: GeneralizedLinearModel?
 
+  /// - Parameter features: Of all rows of the input.
   init(
-    _ candidate: ValueCandidate, _ input: RegressionInput, days: Buffer<Double>,
-    amounts: Buffer<Double>, workers: Workers
+    _ candidate: ValueCandidate, _ input: RegressionInput, _ features: SnapshotFeatures,
+    days: Buffer<Double>, amounts: Buffer<Double>, workers: Workers
   ) throws {
-    let samples = try input.dayMatrix(workers)
-    let amountSamples = try input.matrix(workers)
+    let samples = try input.dayMatrix(features, workers)
+    let amountSamples = try input.matrix(features, workers)
     if candidate == .hurdle {
       let bought = Buffer<Double>(days.values.map { $0 > 0 ? 1 : 0 })
       buying = try GeneralizedLinearModel(.binomial, samples, target: bought, workers: workers)
@@ -122,106 +143,39 @@ package struct ValueRegression: Sendable, Codable, Equatable {
     }
   }
 
-  func forecast(_ input: RegressionInput, longest: Int, workers: Workers) throws
-    -> SnapshotForecast
-  {
-    let shards = Shards(rows: input.rows, rowsPerShard: 1 << 12)
-    let parts = try workers.map(shards.count) { shard -> [SIMD2<Double>] in
-      var row = [Double](repeating: 0, count: input.width)
-      return row.withUnsafeMutableBufferPointer { row in
-        let row = row.baseAddress!
-        return shards[shard].map { place in
-          input.write(place, to: row)
-          let share = buying?.predict(row) ?? 1
-          return SIMD2(
-            min(share * days.predict(row), Double(longest)), share * amounts.predict(row))
-        }
-      }
-    }
-    var forecast = SnapshotForecast(days: [], amounts: [])
-    forecast.days.reserveCapacity(input.rows)
-    forecast.amounts.reserveCapacity(input.rows)
-    for part in parts {
-      for value in part {
-        forecast.days.append(value.x)
-        forecast.amounts.append(value.y)
-      }
-    }
-    return forecast
-  }
-}
-
-/// What a regression sees of a snapshot's customers; one row is built at a time, as a whole base's
-/// would not fit in memory. First what days are forecast by, then what amounts need beside it.
-struct RegressionInput: Sendable {
-  let features: PurchaseFeatures?
-  let dayColumns: [(name: String, values: [Double])]
-  let amountColumns: [(name: String, values: [Double])]
-  let purchases: CustomerPurchases
-  let snapshot: PurchaseSnapshot
-
-  init(
-    _ candidate: ValueCandidate, window: Int, _ purchases: CustomerPurchases,
-    _ snapshot: PurchaseSnapshot, _ models: PurchaseModelForecasts?
-  ) {
-    features =
-      candidate == .recalibrated
-      ? nil : PurchaseFeatures(window: window, hasRates: candidate == .ridge)
-    if let models, candidate.regressesOnModels {
-      dayColumns = models.columns(withAlive: candidate == .hybrid)
-      amountColumns = [models.columnOfSpend()]
-    } else {
-      dayColumns = []
-      amountColumns = []
-    }
-    self.purchases = purchases
-    self.snapshot = snapshot
-  }
-
-  var rows: Int { snapshot.count }
-  var dayNames: [String] { (features?.dayNames ?? []) + dayColumns.map(\.name) }
-  var names: [String] { dayNames + amountColumns.map(\.name) + (features?.amountNames ?? []) }
-  var width: Int { max(names.count, 1) }
-
-  /// Of a row: `names` in order.
+  /// Days and amount of a row of the input it was fitted on.
   @inline(__always)
-  func write(_ place: Int, to row: UnsafeMutablePointer<Double>) {
-    var column = features?.dayCount ?? 0
-    for extra in dayColumns {
-      row[column] = extra.values[place]
-      column += 1
-    }
-    for extra in amountColumns {
-      row[column] = extra.values[place]
-      column += 1
-    }
-    features?.write(
-      purchases, Int(snapshot.rows.base[place]), age: snapshot.age, to: row,
-      amounts: row + column)
+  func forecast(_ row: UnsafePointer<Double>, longest: Int) -> SIMD2<Double> {
+    let share = buying?.predict(row) ?? 1
+    return SIMD2(min(share * days.predict(row), Double(longest)), share * amounts.predict(row))
   }
 
-  func matrix(_ workers: Workers) throws -> DesignMatrix { try matrix(names, workers) }
-
-  /// Without what only amounts need.
-  func dayMatrix(_ workers: Workers) throws -> DesignMatrix { try matrix(dayNames, workers) }
-
-  /// - Parameter names: The first ones.
-  private func matrix(_ names: [String], _ workers: Workers) throws -> DesignMatrix {
-    let shards = Shards(rows: rows, rowsPerShard: 1 << 12)
-    let (width, kept) = (self.width, names.count)
-    let values = try Buffer<Double>(count: rows * kept) { target in
-      nonisolated(unsafe) let target = target.baseAddress!
-      try workers.forEach(shards.count) { shard in
-        var row = [Double](repeating: 0, count: width)
-        row.withUnsafeMutableBufferPointer { row in
-          for place in shards[shard] {
-            write(place, to: row.baseAddress!)
-            (target + place * kept).update(from: row.baseAddress!, count: kept)
+  /// - Parameter features: Of all rows of the input.
+  func forecast(
+    _ input: RegressionInput, _ features: SnapshotFeatures, longest: Int, workers: Workers
+  ) throws -> SnapshotForecast {
+    let shards = Shards(rows: input.rows, rowsPerShard: 1 << 12)
+    var forecast = SnapshotForecast(days: [], amounts: [])
+    (forecast.days, forecast.amounts) = (
+      [Double](repeating: 0, count: input.rows), [Double](repeating: 0, count: input.rows)
+    )
+    try forecast.days.withUnsafeMutableBufferPointer { days in
+      try forecast.amounts.withUnsafeMutableBufferPointer { amounts in
+        nonisolated(unsafe) let (days, amounts) = (days, amounts)
+        try workers.forEach(shards.count) { shard in
+          withExtendedLifetime((input, features)) {
+            withUnsafeTemporaryAllocation(of: Double.self, capacity: input.width) { row in
+              for place in shards[shard] {
+                input.write(place, features.row(place), to: row.baseAddress!)
+                let value = self.forecast(row.baseAddress!, longest: longest)
+                (days[place], amounts[place]) = (value.x, value.y)
+              }
+            }
           }
         }
       }
     }
-    return DesignMatrix(names: names, rows: rows, values: values)
+    return forecast
   }
 }
 
@@ -265,14 +219,25 @@ enum SimpleRule {
     _ candidate: ValueCandidate, _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot,
     length: Int, workers: Workers
   ) throws -> SnapshotForecast {
+    let all = try forecasts(candidate, purchases, snapshot, length: length, workers: workers)
+    return SnapshotForecast(days: all.values.map(\.x), amounts: all.values.map(\.y))
+  }
+
+  /// Days and amounts.
+  static func forecasts(
+    _ candidate: ValueCandidate, _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot,
+    length: Int, workers: Workers
+  ) throws -> Buffer<SIMD2<Double>> {
     let shards = Shards(rows: snapshot.count, rowsPerShard: 1 << 12)
-    let parts = try workers.map(shards.count) { shard in
-      shards[shard].map {
-        forecast(
-          candidate, purchases, Int(snapshot.rows.base[$0]), age: snapshot.age, length: length)
+    let (all, storage) = Buffer<SIMD2<Double>>.uninitialized(count: snapshot.count)
+    nonisolated(unsafe) let target = storage
+    try workers.forEach(shards.count) { shard in
+      for place in shards[shard] {
+        let (days, amount) = forecast(
+          candidate, purchases, Int(snapshot.rows.base[place]), age: snapshot.age, length: length)
+        target.initializeElement(at: place, to: SIMD2(days, amount))
       }
     }
-    let all = parts.flatMap { $0 }
-    return SnapshotForecast(days: all.map(\.days), amounts: all.map(\.amount))
+    return all
   }
 }

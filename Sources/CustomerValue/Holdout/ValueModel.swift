@@ -21,6 +21,8 @@ package struct ValueModel: Sendable, Codable, Equatable {
   package let regressions: [String: ValueRegression]
   /// Nil where the risk is 1 − P(alive).
   package let churn: GeneralizedLinearModel?
+  /// What 1 − P(alive) becomes, where that proved better calibrated; nil where it is the risk.
+  package let riskCalibration: RiskCalibration?
   /// Centre of the base, which reasons are told against: repeats, t_x, T, in the time unit.
   package let typical: [Double]
   package let fits: [FitReport]
@@ -122,18 +124,19 @@ package struct ValueModel: Sendable, Codable, Equatable {
     let kinds = PurchaseModelKind.allCases.filter { kind in
       parts.contains { $0.purchaseModel ?? kind == kind }
     }
-    let models = try PurchaseModelSet(kinds, base.summary, cells, workers: workers)
+    let models = try PurchaseModelSet(
+      kinds, base.summary, cells, near: split.models, workers: workers)
     var regressions: [String: ValueRegression] = [:]
     for part in ValueCandidate.allCases where part.isRegression && parts.contains(part) {
       regressions[part.rawValue] = try ValueRegression(
         part,
-        RegressionInput(part, window: split.window, purchases, split.outer, split.forecasts),
-        days: split.outcome.days, amounts: split.outcome.amounts, workers: workers)
+        RegressionInput(
+          part, window: split.window, 0..<split.outer.count, split.forecasts),
+        split.features, days: split.outcome.days, amounts: split.outcome.amounts, workers: workers)
     }
     let churn =
       comparison.chosen.purchaseModels.isEmpty
-      ? try ChurnModel.fit(
-        purchases, split.outer, split.outcome.days, window: split.window, workers: workers) : nil
+      ? try ChurnModel.fit(split.features, split.outcome.days, workers: workers) : nil
     return ValueModel(
       comparison.chosen, comparison.chosenForAmounts, options.unit, models, base, split: split,
       regressions: regressions, churn: churn, comparison: comparison, warnings: warnings)
@@ -149,6 +152,9 @@ package struct ValueModel: Sendable, Codable, Equatable {
     self.amountCandidate = amountCandidate
     timeUnit = unit
     holdoutDays = split?.length
+    riskCalibration =
+      comparison?.churn?.brierBefore == nil
+      ? nil : split?.riskCalibration(candidate.purchaseModels)
     window = split?.window ?? 30
     var parameters: [String: [String: Double]] = [:]
     for fit in models.fits {
@@ -209,6 +215,7 @@ package struct ValueModel: Sendable, Codable, Equatable {
     ]
     regressions = [:]
     churn = nil
+    riskCalibration = nil
     typical = Self.centre(base.summary)
     fits = [
       FitReport(

@@ -47,7 +47,7 @@ package struct GeneralizedLinearModel: Sendable, Codable, Equatable {
 
   /// - Parameters:
   ///   - weights: 0 leaves a row out; nil counts each once.
-  /// - Complexity: O(n d²) an iteration, about 8 of them; scratch 8 KiB × d a thread.
+  /// - Complexity: O(n d²) an iteration, about 8 of them; a standardised copy of the samples.
   package init(
     _ family: Family, _ samples: DesignMatrix, target: Buffer<Double>,
     weights: Buffer<Double>? = nil,
@@ -56,7 +56,7 @@ package struct GeneralizedLinearModel: Sendable, Codable, Equatable {
     precondition(target.count == samples.rows)
     let d = samples.columns
     let moments = try Moments(samples, target, weights, workers)
-    let fit = Newton(
+    let fit = try Newton(
       family: family, samples: samples, target: target, weights: weights,
       centers: moments.centers, scales: moments.scales,
       penalty: 1e-2 * moments.weight + 1e-9, workers: workers)
@@ -116,10 +116,22 @@ package struct GeneralizedLinearModel: Sendable, Codable, Equatable {
   @inline(__always)
   package func linearPredictor(_ row: UnsafePointer<Double>) -> Double {
     var linear = intercept
-    for j in 0..<coefficients.count {
-      linear += coefficients[j] * ((row[j] - centers[j]) / scales[j])
+    coefficients.withUnsafeBufferPointer { coefficients in
+      centers.withUnsafeBufferPointer { centers in
+        scales.withUnsafeBufferPointer { scales in
+          for j in 0..<coefficients.count {
+            linear += coefficients[j] * ((row[j] - centers[j]) / scales[j])
+          }
+        }
+      }
     }
     return linear
+  }
+
+  /// What a feature adds to the linear predictor, against its mean.
+  @inline(__always)
+  package func move(_ feature: Int, _ row: UnsafePointer<Double>) -> Double {
+    coefficients[feature] * ((row[feature] - centers[feature]) / scales[feature])
   }
 
   package func predictions(_ samples: DesignMatrix, workers: Workers) throws -> [Double] {
@@ -203,13 +215,13 @@ private struct Moments {
 /// One evaluation of a penalised log-likelihood with gradient and expected information.
 private struct Newton {
   let family: GeneralizedLinearModel.Family
-  let samples: DesignMatrix
   let target: Buffer<Double>
   let weights: Buffer<Double>?
-  let centers: [Double]
-  let scales: [Double]
   let penalty: Double
   let workers: Workers
+  /// n × (d + 1): standardised once for all steps, ones last.
+  private let samples: Buffer<Double>
+  private let size: Int
 
   struct State: Sendable {
     /// Minus the log-likelihood up to a constant, plus the ridge.
@@ -218,19 +230,53 @@ private struct Newton {
     /// (d + 1)², both triangles.
     var information: [Double]
     var pearson = 0.0
+
+    init(_ size: Int) {
+      gradient = [Double](repeating: 0, count: size)
+      information = [Double](repeating: 0, count: size * size)
+    }
   }
 
   private static let rowsPerShard = 1 << 10
 
+  init(
+    family: GeneralizedLinearModel.Family, samples: DesignMatrix, target: Buffer<Double>,
+    weights: Buffer<Double>?, centers: [Double], scales: [Double], penalty: Double,
+    workers: Workers
+  ) throws {
+    self.family = family
+    self.target = target
+    self.weights = weights
+    self.penalty = penalty
+    self.workers = workers
+    let d = samples.columns
+    size = d + 1
+    let shards = Shards(rows: samples.rows, rowsPerShard: 1 << 12)
+    let inverses = scales.map { 1 / $0 }
+    let (buffer, storage) = Buffer<Double>.uninitialized(count: samples.rows * (d + 1))
+    nonisolated(unsafe) let rows = storage
+    try workers.forEach(shards.count) { shard in
+      withExtendedLifetime(samples) {
+        centers.withUnsafeBufferPointer { centers in
+          inverses.withUnsafeBufferPointer { inverses in
+            for row in shards[shard] {
+              let x = samples.values.base + row * d
+              let z = rows.baseAddress! + row * (d + 1)
+              for j in 0..<d { z[j] = (x[j] - centers[j]) * inverses[j] }
+              z[d] = 1
+            }
+          }
+        }
+      }
+    }
+    self.samples = buffer
+  }
+
   func step(at beta: [Double]) throws -> State {
     _ = KernelSet.singleThreadedBLAS
-    let d = samples.columns
-    let shards = Shards(rows: samples.rows, rowsPerShard: Self.rowsPerShard)
+    let shards = Shards(rows: target.count, rowsPerShard: Self.rowsPerShard)
     let parts = try workers.map(shards.count) { accumulate(shards[$0], beta) }
-    let size = d + 1
-    var sum = State(
-      gradient: [Double](repeating: 0, count: size),
-      information: [Double](repeating: 0, count: size * size))
+    var sum = State(size)
     for part in parts {
       sum.objective += part.objective
       sum.pearson += part.pearson
@@ -241,7 +287,7 @@ private struct Newton {
       for j in 0..<i { sum.information[i * size + j] = sum.information[j * size + i] }
     }
     // The intercept is not penalised.
-    for i in 0..<d {
+    for i in 0..<size - 1 {
       sum.objective += 0.5 * penalty * beta[i] * beta[i]
       sum.gradient[i] -= penalty * beta[i]
       sum.information[i * size + i] += penalty
@@ -249,51 +295,57 @@ private struct Newton {
     return sum
   }
 
+  /// Three products over the shard's rows: Zβ, Zᵀ residuals, Zᵀ W Z.
   private func accumulate(_ rows: Range<Int>, _ beta: [Double]) -> State {
-    let d = samples.columns
-    let size = d + 1
-    var state = State(
-      gradient: [Double](repeating: 0, count: size),
-      information: [Double](repeating: 0, count: size * size))
-    // Standardised rows times √w.
-    var weighted = [Double](repeating: 0, count: rows.count * size)
-    var row = [Double](repeating: 1, count: size)
+    var state = State(size)
+    let (count, width) = (Int32(rows.count), Int32(size))
     withExtendedLifetime((samples, target, weights)) {
-      for (place, index) in rows.enumerated() {
-        let count = weights?.base[index] ?? 1
-        if count == 0 { continue }
-        let x = samples.values.base + index * d
-        var linear = beta[d]
-        for j in 0..<d {
-          row[j] = (x[j] - centers[j]) / scales[j]
-          linear += beta[j] * row[j]
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count * (size + 2)) { memory in
+        let linear = memory.baseAddress!
+        let residuals = linear + rows.count
+        let weighted = residuals + rows.count
+        let z = samples.base + rows.lowerBound * size
+        cblas_dgemv(
+          CblasRowMajor, CblasNoTrans, count, width, 1, z, width, beta, 1, 0, linear, 1)
+        for place in 0..<rows.count {
+          let index = rows.lowerBound + place
+          let share = weights?.base[index] ?? 1
+          let term = share == 0 ? SIMD2() : term(linear[place], target.base[index], share, &state)
+          residuals[place] = term.x
+          let root = term.y
+          for j in 0..<size { weighted[place * size + j] = root * z[place * size + j] }
         }
-        let y = target.base[index]
-        var (mean, variance) = (linear, 1.0)
-        switch family {
-        case .gaussian:
-          state.objective += count * 0.5 * (y - mean) * (y - mean)
-        case .poisson:
-          mean = SpecialFunctions.exp(min(linear, 100))
-          variance = mean
-          state.objective += count * (mean - y * min(linear, 100))
-        case .binomial:
-          mean = SpecialFunctions.logistic(linear)
-          variance = max(mean * (1 - mean), 1e-12)
-          state.objective += count * (SpecialFunctions.softplus(linear) - y * linear)
-        }
-        let residual = y - mean
-        state.pearson += count * residual * residual / max(variance, 1e-300)
-        let root = (count * variance).squareRoot()
-        for j in 0..<size {
-          state.gradient[j] += count * residual * row[j]
-          weighted[place * size + j] = root * row[j]
-        }
+        cblas_dgemv(
+          CblasRowMajor, CblasTrans, count, width, 1, z, width, residuals, 1, 0, &state.gradient,
+          1)
+        cblas_dsyrk(
+          CblasRowMajor, CblasUpper, CblasTrans, width, count, 1, weighted, width, 0,
+          &state.information, width)
       }
     }
-    cblas_dsyrk(
-      CblasRowMajor, CblasUpper, CblasTrans, Int32(size), Int32(rows.count), 1, weighted,
-      Int32(size), 0, &state.information, Int32(size))
     return state
+  }
+
+  /// Adds a row to the sums; its weighted residual, and the root of its weight in the information.
+  @inline(__always)
+  private func term(
+    _ linear: Double, _ y: Double, _ share: Double, _ state: inout State
+  ) -> SIMD2<Double> {
+    var (mean, variance) = (linear, 1.0)
+    switch family {
+    case .gaussian:
+      state.objective += share * 0.5 * (y - mean) * (y - mean)
+    case .poisson:
+      mean = SpecialFunctions.exp(min(linear, 100))
+      variance = mean
+      state.objective += share * (mean - y * min(linear, 100))
+    case .binomial:
+      mean = SpecialFunctions.logistic(linear)
+      variance = max(mean * (1 - mean), 1e-12)
+      state.objective += share * (SpecialFunctions.softplus(linear) - y * linear)
+    }
+    let residual = y - mean
+    state.pearson += share * residual * residual / max(variance, 1e-300)
+    return SIMD2(share * residual, (share * variance).squareRoot())
   }
 }

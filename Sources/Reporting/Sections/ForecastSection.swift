@@ -33,8 +33,29 @@ extension Page {
         \(rows)</tbody></table></div>
         \(concentration)<div class="beside">\(tenths(
           forecast.calibration, .forecastExpected, .forecastHappened) { numbers.decimal($0, 2) })\(
-          tenths(forecast.churn, .forecastRisk, .forecastGone) { numbers.percent($0) })</div>
+          tenths(forecast.churn, .forecastRisk, .forecastGone) { numbers.percent($0) })</div>\(
+          groups(forecast.groups))
         """)
+  }
+
+  private func groups(_ groups: [ReportContent.Forecast.Group]) -> HTML? {
+    guard !groups.isEmpty else { return nil }
+    let rows = groups.map { group -> HTML in
+      """
+      <tr><th scope="row">\(group.name)</th><td>\(numbers.count(group.customers))</td><td>\(
+        group.chosen ?? say(.forecastOfBase))</td><td>\(
+        group.daysError.map { numbers.decimal($0, 3) } ?? "–")</td><td>\(
+        group.amountError.map { numbers.decimal($0, 2) } ?? "–")</td></tr>
+
+      """
+    }
+    return """
+      <div class="wide"><table class="plain"><thead><tr><th scope="col">\(
+        say(.forecastGroup))</th><th scope="col">\(say(.forecastCustomers))</th><th scope="col">\(
+        say(.forecastMethod))</th><th scope="col">\(say(.forecastDays))</th><th scope="col">\(
+        say(.forecastAmounts))</th></tr></thead><tbody>
+      \(rows)</tbody></table></div>
+      """
   }
 
   private func tenths(

@@ -64,6 +64,12 @@ extension Phrase {
     tr: "Hiç almayan",
     ru: "Без покупок",
     zh: "未购买占比")
+  static let forecastGroup = Phrase(
+    en: "Group", tr: "Grup", ru: "Группа", zh: "群组")
+  static let forecastCustomers = Phrase(
+    en: "Customers", tr: "Müşteriler", ru: "Клиенты", zh: "客户数")
+  static let forecastOfBase = Phrase(
+    en: "as the whole base", tr: "tüm müşteriler gibi", ru: "как вся база", zh: "沿用整体模型")
   static let forecastChosen = Phrase(
     en: "chosen", tr: "seçilen", ru: "выбран", zh: "已选")
   static let forecastConcentration = Phrase(

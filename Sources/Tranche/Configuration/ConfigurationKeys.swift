@@ -125,9 +125,16 @@ package struct ConfigurationKey: Sendable {
     ConfigurationKey("clustering.tolerance", .number, .number(1e-4), "of the mean variance"),
     ConfigurationKey("value.margin", .number, .number(1), "profit share of an amount"),
     ConfigurationKey("value.acquisition_cost", .number, .number(0), "per customer"),
+    ConfigurationKey("value.margins", .table, nil, "margin of clv_simple by group of value.by"),
+    ConfigurationKey(
+      "value.acquisition_costs", .table, nil, "acquisition cost of clv_simple by group of value.by"),
     ConfigurationKey(
       "value.model", .choice(["auto"] + ValueSettings.models), .text("auto"),
       "what forecasts purchases; auto: the best in a holdout"),
+    ConfigurationKey(
+      "value.by", .text, nil,
+      "groups with models of their own: a column of --customers or the ledger, segment, cohort:month"
+    ),
     ConfigurationKey("value.horizon", .number, nil, "days (or weeks) ahead, a year when absent"),
     ConfigurationKey(
       "value.holdout", .integer, nil, "days held out to choose by, 90 or less when absent"),

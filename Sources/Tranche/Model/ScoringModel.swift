@@ -9,6 +9,8 @@ package struct ScoringModel: Sendable, Codable, Equatable {
   /// What the tiers are cut by: clv, or clv_simple where absent.
   package var tiersBy: String?
   package var value: ValueModel?
+  /// Models of groups beside it.
+  package var valueGroups: ValueGroups?
 
   package init() {}
 }

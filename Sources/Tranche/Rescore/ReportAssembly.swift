@@ -106,7 +106,20 @@ struct ReportAssembly {
       },
       calibration: chosen.map { tenths($0.days.calibration) } ?? [],
       churn: comparison.churn.map { tenths($0.reliability) } ?? [],
-      concentration: concentration.map { ($0.gini, $0.curve[20]) })
+      concentration: concentration.map { ($0.gini, $0.curve[20]) }, groups: forecastGroups())
+  }
+
+  private func forecastGroups() -> [ReportContent.Forecast.Group] {
+    (scored.model.scoring?.valueGroups?.groups ?? []).map { group in
+      let table = group.model?.comparison
+      func chosen(_ name: ValueCandidate?) -> HoldoutComparison.Candidate? {
+        table?.candidates.first { $0.name == name }
+      }
+      return ReportContent.Forecast.Group(
+        name: group.name, customers: group.customers, chosen: group.model?.candidate.rawValue,
+        daysError: chosen(table?.chosen)?.days.meanAbsoluteError,
+        amountError: chosen(table?.chosenForAmounts)?.amounts.meanAbsoluteError)
+    }
   }
 
   private func clusterSelection() -> ReportContent.ClusterSelection? {

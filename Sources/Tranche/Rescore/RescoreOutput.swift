@@ -112,7 +112,14 @@ struct RescoreOutput {
     return RescoreRun.Result.Value(
       model: report.model, valueModel: report.valueModel, holdout: report.holdout,
       candidates: report.candidates,
-      churn: report.churn)
+      churn: report.churn, groups: groups(settings))
+  }
+
+  private func groups(_ settings: ValueSettings) -> ValueRun.Groups? {
+    guard let labels = scored.groups, let models = scored.model.scoring?.valueGroups else {
+      return nil
+    }
+    return ValueRun.Groups(models, labels, settings: settings)
   }
 
   // MARK: - scores.parquet
@@ -150,6 +157,9 @@ struct RescoreOutput {
         return missing(name)
       }
       return .category(name, reasons, forecast.reasonNames.isEmpty ? [""] : forecast.reasonNames)
+    case .valueGroup, .valueFit:
+      return scored.groups?.columns(isOfGroup: scored.forecast?.isOfGroup)
+        .first { $0.field.name == name } ?? missing(name)
     case .control: return .integer(name, needed(scored.control))
     case .simpleValue: return .number(name, needed(scored.simpleValue))
     case .tier:

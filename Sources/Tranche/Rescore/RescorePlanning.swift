@@ -56,7 +56,9 @@ extension RescoreRun {
     let plan = try plan(
       configuration, frozen: frozen, clustering: clusteringFeatures,
       hasOffers: try RescoreOffers(configuration).isGiven)
-    let value = try plan.needsForecast ? RescoreValue(configuration, frozen, refit: refit) : nil
+    let value =
+      try plan.needsForecast || plan.needsGroups(configuration)
+      ? RescoreValue(configuration, frozen, self, workers: workers) : nil
     guard
       let source = try LedgerReading(
         inputs: ledger, asOf: day, selection: plan.selection, configuration: configuration,

@@ -55,6 +55,8 @@ public struct RescoreRun: Sendable {
       public var holdout: ValueRun.Holdout?
       public var candidates: [ValueRun.Candidate]
       public var churn: ValueRun.Churn?
+      /// With `value.by`.
+      public var groups: ValueRun.Groups?
     }
     public var schema = "tranche.rescore.v1"
     public var out: String
@@ -133,7 +135,9 @@ public struct RescoreRun: Sendable {
     let offers = try RescoreOffers(configuration)
     let plan = try plan(
       configuration, frozen: frozen, clustering: clusteringFeatures, hasOffers: offers.isGiven)
-    let value = try plan.needsForecast ? RescoreValue(configuration, frozen, refit: refit) : nil
+    let value =
+      try plan.needsForecast || plan.needsGroups(configuration)
+      ? RescoreValue(configuration, frozen, self, workers: workers) : nil
     let table = try outTable.map {
       try DatabaseAddress($0, settings: configuration.databaseSettings())
     }
@@ -172,7 +176,7 @@ public struct RescoreRun: Sendable {
         table: folded.table, plan: plan, configuration: configuration, workers: workers,
         context: context, frozen: frozen, refit: refit, clusteringFeatures: clusteringFeatures,
         clusters: clusters, lowersClusters: lowersClusters, previous: earlier?.run, offers: offers,
-        value: value, purchases: folded.purchases)
+        value: value, purchases: folded.purchases, asOf: day)
       var scored = try scoring.score(&watch)
       if let warning = earlier?.warning { scored.warnings.append(warning) }
 
@@ -198,7 +202,9 @@ public struct RescoreRun: Sendable {
     let tiersBy = known.map { $0 ?? "clv_simple" } ?? configuration.text("tiers.by") ?? "clv"
     return try RescorePlan(
       asked: columns, clustering: clustering, hasPrevious: previous != nil, hasOffers: hasOffers,
-      hasControl: try ControlGroup.share(configuration) > 0, tiersByForecast: tiersBy == "clv")
+      hasControl: try ControlGroup.share(configuration) > 0,
+      hasGroups: try RescoreValue.groups(configuration, frozen, refit: refit) != nil,
+      tiersByForecast: tiersBy == "clv")
   }
 
   /// The month of as-of: "2025-12".

@@ -7,15 +7,51 @@ import Sharding
 struct RescoreValue {
   let settings: ValueSettings
   let frozen: ValueModel?
+  let frozenGroups: ValueGroups?
+  /// Nil without groups.
+  let labels: GroupLabels?
   /// What the fold must remember of purchases.
   let windows: PurchaseWindows
 
-  init(_ configuration: Configuration, _ model: ModelFile?, refit: Bool) throws {
+  init(
+    _ configuration: Configuration, _ model: ModelFile?, _ run: RescoreRun, workers: Workers
+  ) throws {
     settings = try ValueSettings(configuration)
-    frozen = refit ? nil : model?.scoring?.value
+    _ = try SimpleParameters(configuration)
+    frozen = run.refit ? nil : model?.scoring?.value
+    frozenGroups = run.refit ? nil : model?.scoring?.valueGroups
     windows =
       frozen?.windows(settings.purchases)
       ?? ValueModel.windows(settings.purchases, holdoutDays: settings.holdoutDays)
+    labels = try Self.groups(configuration, model, refit: run.refit).map {
+      GroupLabels(
+        by: $0, customers: run.customers, ledger: run.ledger, configuration: configuration,
+        workers: workers)
+    }
+    try labels?.check()
+  }
+
+  /// What the groups of a run are told apart by: as configured, and for a frozen model as it was in
+  /// its fit.
+  static func groups(
+    _ configuration: Configuration, _ model: ModelFile?, refit: Bool
+  ) throws -> GroupBy? {
+    let asked = try GroupBy(configuration, hasSegments: true)
+    guard !refit, let scoring = model?.scoring, scoring.value != nil else { return asked }
+    guard let known = scoring.valueGroups?.by else {
+      if let asked {
+        throw configuration.refuse(
+          "value.by", "is \"\(asked.name)\", but the model was fitted without groups",
+          hint: "leave it out, or add --refit")
+      }
+      return nil
+    }
+    if let asked, asked.name != known {
+      throw configuration.refuse(
+        "value.by", "is \"\(asked.name)\", but the model's groups are by \"\(known)\"",
+        hint: "leave it out, or add --refit")
+    }
+    return try asked ?? GroupBy(known, configuration, hasSegments: true)
   }
 }
 
@@ -36,10 +72,40 @@ extension Scoring {
       return
     }
     if value.frozen == nil { base.warnings += model.warnings }
+    let groups = try value.labels?.read(
+      table.ids, purchases, asOf: Int(asOf), segments: (base.labels, segmentNames(base)))
+    let models =
+      try value.frozen == nil
+      ? groups.map {
+        try value.settings.fit(
+          $0, of: purchases, base: model, compares: value.settings.candidate == nil,
+          workers: workers)
+      } : value.frozenGroups
     base.forecast = try model.score(
-      purchases, horizon: value.settings.horizon(),
+      purchases, models, groups, horizon: value.settings.horizon(),
       reasons: plan.scores.contains(.churnReasons), workers: workers)
-    scoring(&base) { $0.value = model }
+    base.groups = groups
+    scoring(&base) {
+      $0.value = model
+      $0.valueGroups = models
+    }
+  }
+
+  /// Ids of the model's segments; labels while a new model has none.
+  private func segmentNames(_ base: ScoredBase) -> [String] {
+    frozen != nil && !refit
+      ? base.model.segments.map(\.id) : base.model.centroids.indices.map { String($0) }
+  }
+
+  /// Groups of a new model's segments take the ids that those have got by now.
+  func nameGroups(_ base: inout ScoredBase, by ids: [String]) {
+    guard base.groups?.by == GroupBy.segment.name else { return }
+    base.groups = base.groups.map {
+      CustomerGroups(by: $0.by, names: ids, codes: $0.codes)
+    }
+    scoring(&base) { scoring in
+      scoring.valueGroups?.rename { Int($0).map { ids[$0] } ?? $0 }
+    }
   }
 
   /// A customer's number depends on the seed and the id alone: the same customers month after month.

@@ -30,6 +30,10 @@ enum ScoreColumn: String, CaseIterable, Sendable {
   case churnRisk = "churn_risk"
   /// The three features that moved the risk most; + raises it.
   case churnReasons = "churn_reasons"
+  /// What `value.by` says of the customer.
+  case valueGroup = "value_group"
+  /// Whose model forecast: the group's or the base's.
+  case valueFit = "value_fit"
   /// Whether the customer is left alone to measure an offer's uplift by.
   case control
   case offer
@@ -58,7 +62,8 @@ enum ScoreColumn: String, CaseIterable, Sendable {
   /// Says something of the future, so it needs a value model.
   var isForecast: Bool {
     switch self {
-    case .probabilityAlive, .expectedTransactions, .expectedValue, .clv, .churnRisk, .churnReasons:
+    case .probabilityAlive, .expectedTransactions, .expectedValue, .clv, .churnRisk, .churnReasons,
+      .valueGroup, .valueFit:
       true
     default: false
     }
@@ -86,15 +91,22 @@ struct RescorePlan: Sendable {
     scores.contains(where: \.isForecast) || (tiersByForecast && scores.contains(.tier))
   }
 
+  /// Whether the simple formula's parameters are those of groups.
+  func needsGroups(_ configuration: Configuration) -> Bool {
+    (scores.contains(.simpleValue) || scores.contains(.tier))
+      && SimpleParameters.areByGroup(configuration)
+  }
+
   /// - Parameters:
   ///   - asked: Nil for all columns.
   ///   - clustering: Features that the segments are made of.
   ///   - hasPrevious: Columns about the run before exist only then.
   ///   - hasControl: Whether a share of the customers is left alone.
+  ///   - hasGroups: Whether value is fitted for groups apart.
   ///   - tiersByForecast: Whether tiers are cut by the modelled value.
   init(
     asked: [String]?, clustering: [String], hasPrevious: Bool, hasOffers: Bool,
-    hasControl: Bool = false, tiersByForecast: Bool = false
+    hasControl: Bool = false, hasGroups: Bool = false, tiersByForecast: Bool = false
   ) throws {
     self.tiersByForecast = tiersByForecast
     let absent = ScoreColumn.allCases.filter {
@@ -102,6 +114,7 @@ struct RescorePlan: Sendable {
       case .previousSegmentID, .moveReason: !hasPrevious
       case .offer: !hasOffers
       case .control: !hasControl
+      case .valueGroup, .valueFit: !hasGroups
       default: false
       }
     }
@@ -115,10 +128,7 @@ struct RescorePlan: Sendable {
           guard !absent.contains(column) else {
             throw RunFailure(
               .usage, "--columns: \(name) does not exist in this run",
-              hint: column == .offer
-                ? "give offers under [offers] in the configuration"
-                : column == .control
-                  ? "set value.control_share in the configuration" : "add --previous")
+              hint: Self.hint(column))
           }
           scores.insert(column)
         } else {
@@ -157,6 +167,16 @@ struct RescorePlan: Sendable {
       } else {
         selection.channels = channels
       }
+    }
+  }
+
+  /// How a column that this run does not have comes to be.
+  private static func hint(_ column: ScoreColumn) -> String {
+    switch column {
+    case .offer: "give offers under [offers] in the configuration"
+    case .control: "set value.control_share in the configuration"
+    case .valueGroup, .valueFit: "set value.by in the configuration"
+    default: "add --previous"
     }
   }
 

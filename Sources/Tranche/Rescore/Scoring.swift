@@ -23,6 +23,8 @@ struct ScoredBase {
   var rfmNames: [String] = []
   var simpleValue: Buffer<Double>?
   var forecast: ValueForecast?
+  /// Groups that value is fitted for apart.
+  var groups: CustomerGroups?
   /// 1 for customers who are left alone.
   var control: Buffer<Int32>?
   /// Raw values of `Tier`, −1 for none.
@@ -63,6 +65,8 @@ struct Scoring {
   let offers: RescoreOffers
   let value: RescoreValue?
   let purchases: CustomerPurchases?
+  /// Days since 1970-01-01.
+  let asOf: Int32
 
   func score(_ watch: inout Stopwatch) throws -> ScoredBase {
     var base: ScoredBase
@@ -79,6 +83,11 @@ struct Scoring {
     if try ControlGroup.share(configuration) > 0 { try addControl(&base) }
     if let previous { try watch.measure("migration") { try addMigration(&base, from: previous) } }
     finishModel(&base)
+    // Only now the groups have their names.
+    if let value, let groups = base.groups, let models = base.model.scoring?.valueGroups {
+      base.warnings +=
+        ValueRun.Groups(models, groups, settings: value.settings).warnings
+    }
     return base
   }
 
@@ -236,19 +245,13 @@ struct Scoring {
       scoring(&base) { $0.rfm = rfm }
     }
     guard wanted.contains(.simpleValue) || wanted.contains(.tier) else { return }
-    let parameters: SimpleValue.Parameters
-    do {
-      parameters = try SimpleValue.Parameters(
-        margin: configuration.number("value.margin") ?? 1,
-        acquisitionCost: configuration.number("value.acquisition_cost") ?? 0)
-    } catch {
-      throw configuration.refuse(
-        "value.margin", "or value.acquisition_cost makes no sense",
-        hint: "give a margin from -1 to 1 and a cost of 0 or more")
+    let simple = try SimpleParameters(configuration)
+    let value = try simple.value(
+      frequency: column(.frequency), averageValue: column(.averageAmount), base.groups,
+      workers: workers)
+    for name in simple.unused(base.groups) {
+      base.warnings.append("no group is called \"\(name)\", its margin or cost goes to nobody")
     }
-    let value = try SimpleValue.turnover(
-      frequency: column(.frequency), averageValue: column(.averageAmount),
-      parameters: [parameters], workers: workers)
     base.simpleValue = value
     guard wanted.contains(.tier) else { return }
     let clv = plan.tiersByForecast ? base.forecast?.clv : nil
@@ -354,6 +357,7 @@ struct Scoring {
       ModelFile.Segment(id: $0.id, name: $0.name, size: $0.size)
     }
     let ids = base.profile.segments.map(\.id)
+    nameGroups(&base, by: ids)
     scoring(&base) { scoring in
       scoring.segmentHistory = Array(Set(scoring.segmentHistory + ids)).sorted()
     }

@@ -140,9 +140,11 @@ struct ValueReport {
       },
       churn: comparison?.churn.map {
         ValueRun.Churn(
-          source: model.churn == nil ? "1 - p_alive" : "logistic", brier: $0.brier,
-          brierOfBaseRate: $0.brierOfBaseRate, baseRate: $0.baseRate,
-          reliability: $0.reliability.map(ValueRun.Decile.init))
+          source: model.churn != nil
+            ? "logistic"
+            : model.riskCalibration == nil ? "1 - p_alive" : "1 - p_alive, recalibrated",
+          brier: $0.brier, brierBefore: $0.brierBefore, brierOfBaseRate: $0.brierOfBaseRate,
+          baseRate: $0.baseRate, reliability: $0.reliability.map(ValueRun.Decile.init))
       },
       regression: regressions,
       totals: ValueRun.Totals(expectedTransactions: 0), warnings: model.warnings, threads: 0,

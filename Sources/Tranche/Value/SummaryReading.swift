@@ -48,6 +48,31 @@ struct SummaryReading {
     }
   }
 
+  /// - Parameter rows: Of the summary.
+  func groups(_ by: GroupBy, rows: Int) throws -> CustomerGroups {
+    guard case .column(let name) = by else {
+      throw configuration.refuse(
+        "value.by", "is \"\(by.name)\", and a summary has no dates",
+        hint: "name a column of the summary, or give a --ledger")
+    }
+    guard inputs != ["-"] else {
+      throw configuration.refuse(
+        "value.by", "needs a second look at the summary, and standard input is read only once",
+        hint: "write the summary to a file")
+    }
+    var options = try configuration.readOptions()
+    options.dictionaryColumns = [name]
+    let source = try Sources.open(inputs, options: options)
+    let names = source.schema.fields.map(\.name)
+    guard names.contains(name) else {
+      throw configuration.refuse(
+        "value.by", "is \"\(name)\", which is no column of the summary",
+        hint: NearestName.of(name, among: names).map { "did you mean \($0)?" }
+          ?? "columns are \(names.joined(separator: ", "))")
+    }
+    return try GroupColumn(name: name, by: by.name, workers: workers).read(source, rows: rows)
+  }
+
   /// Times with three decimals are usual here, amounts with thousands marks are not.
   private func decimalFormat() throws -> DecimalFormat {
     configuration.text("ledger.decimal_mark") == nil

@@ -33,6 +33,8 @@ extension ValueRun {
     public var holdout: Holdout?
     public var churn: Churn?
     public var regression: [Regression]
+    /// With `--by`.
+    public var groups: Groups?
     public var uplift: UpliftReadout?
     /// Σ over customers.
     public var totals: Totals
@@ -109,9 +111,11 @@ extension ValueRun {
   }
 
   public struct Churn: Encodable, Sendable {
-    /// "1 - p_alive" or "logistic".
+    /// "1 - p_alive", "1 - p_alive, recalibrated" or "logistic".
     public var source: String
     public var brier: Double
+    /// Of 1 − p_alive as it is, where it was recalibrated.
+    public var brierBefore: Double?
     public var brierOfBaseRate: Double
     public var baseRate: Double
     public var reliability: [Decile]

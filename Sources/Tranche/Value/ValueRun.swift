@@ -21,6 +21,8 @@ public struct ValueRun: Sendable {
   /// Whether the candidates are compared although a model is named.
   public var compares = false
   public var quarantine: String?
+  /// Attributes by customer, where `value.by` names one of their columns.
+  public var customers: [String] = []
   /// Folder of an earlier run whose control group is compared with the rest.
   public var uplift: String?
   public var force = false
@@ -35,14 +37,25 @@ public struct ValueRun: Sendable {
     let given = try parameters.map(ValueParameters.read)
     let settings = try ValueSettings(
       configuration, unit: try unit(given), hasLedger: isLedger)
+    let by = try GroupBy(configuration, hasSegments: false)
+    if by != nil, let parameters {
+      throw RunFailure(
+        .usage, "--parameters holds one model for everybody, so there is nothing to fit --by",
+        hint: "leave one of them out", file: parameters)
+    }
     let file = try StagedFile(table: out, force: force)
     let quarantineFile = try quarantine.map { try StagedFile(table: $0, force: force) }
     switch input {
     case .summary(let inputs):
-      return try summary(inputs, file, settings, given, configuration, context, workers)
+      return try summary(inputs, file, settings, given, by, configuration, context, workers)
     case .ledger(let inputs, let asOf):
       return try ledger(
-        inputs, asOf, file, quarantineFile, settings, given, configuration, context, workers)
+        inputs, asOf, file, quarantineFile, settings, given,
+        by.map {
+          GroupLabels(
+            by: $0, customers: customers, ledger: inputs, configuration: configuration,
+            workers: workers)
+        }, configuration, context, workers)
     }
   }
 
@@ -71,7 +84,7 @@ public struct ValueRun: Sendable {
 
   private func summary(
     _ inputs: [String], _ file: StagedFile, _ settings: ValueSettings, _ given: ValueParameters?,
-    _ configuration: Configuration, _ context: RunContext, _ workers: Workers
+    _ by: GroupBy?, _ configuration: Configuration, _ context: RunContext, _ workers: Workers
   ) throws -> Result {
     var watch = Stopwatch()
     if let candidate = settings.candidate, candidate.purchaseModels.count != 1 {
@@ -83,34 +96,30 @@ public struct ValueRun: Sendable {
       throw RunFailure(
         .usage, "--holdout needs a ledger: a summary has no dates", hint: "leave --holdout out")
     }
-    let (ids, summary) = try watch.measure("read") {
-      try SummaryReading(
-        inputs: inputs, unit: settings.unit, configuration: configuration, workers: workers
-      ).read(context)
+    let reading = SummaryReading(
+      inputs: inputs, unit: settings.unit, configuration: configuration, workers: workers)
+    let (ids, summary) = try watch.measure("read") { try reading.read(context) }
+    let groups = try watch.measure("groups") {
+      try by.map { try reading.groups($0, rows: ids.count) }
     }
-    return try score(
-      ids, summary, file, settings, given, context, workers, watch: &watch)
+    return try score(ids, summary, groups, file, settings, given, context, workers, watch: &watch)
   }
 
-  /// Fits (or takes) one purchase model, scores and writes.
+  /// Fits (or takes) one purchase model, and one of each group, scores and writes.
   private func score(
-    _ ids: Column, _ summary: PurchaseSummary, _ file: StagedFile, _ settings: ValueSettings,
-    _ given: ValueParameters?, _ context: RunContext, _ workers: Workers, watch: inout Stopwatch
+    _ ids: Column, _ summary: PurchaseSummary, _ groups: CustomerGroups?, _ file: StagedFile,
+    _ settings: ValueSettings, _ given: ValueParameters?, _ context: RunContext,
+    _ workers: Workers, watch: inout Stopwatch
   ) throws -> Result {
-    let cells = try watch.measure("cells") { try PurchaseCells(summary, workers: workers) }
     context.progress(RunProgress("fit"))
-    var fitted = try watch.measure("fit") {
-      try SummaryFit(cells, settings, given, parameters ?? "", workers)
-    }
-    let hasSpend = summary.meanSpend != nil
-    if hasSpend {
-      try watch.measure("spend") {
-        try fitted.addSpend(summary, given, parameters ?? "", workers)
-      }
+    let base = try SummaryModel(
+      summary, settings, given, parameters ?? "", workers, watch: &watch)
+    let models = try watch.measure("fit groups") {
+      try groups.map { try SummaryGroups(summary, $0, settings, workers) }
     }
     let scores = try watch.measure("score") {
-      try fitted.model.score(
-        summary, cells, spend: fitted.spendModel, horizon: settings.horizon(), workers: workers)
+      let all = try base.score(summary, settings.horizon(), workers)
+      return try models?.scores(over: all, settings.horizon(), workers) ?? all
     }
     var columns = [
       OutputColumn.identifier("customer_id", ids),
@@ -120,6 +129,7 @@ public struct ValueRun: Sendable {
     if let value = scores.expectedValue, let clv = scores.clv {
       columns += [.number("expected_value", value), .number("clv", clv)]
     }
+    if let models { columns += models.labels.columns(isOfGroup: models.isOfGroup) }
     try watch.measure("write") {
       try ScoreTable.write(columns, rows: ids.count, to: file.staging, workers: workers) {
         context.progress(RunProgress("write", done: $0, total: ids.count))
@@ -130,6 +140,8 @@ public struct ValueRun: Sendable {
       expectedTransactions: try ColumnTotal.sum(scores.expectedTransactions, workers),
       expectedValue: try scores.expectedValue.map { try ColumnTotal.sum($0, workers) },
       clv: try scores.clv.map { try ColumnTotal.sum($0, workers) })
+    let fitted = base.fit
+    let told = models.map(Groups.init)
     return Result(
       out: out, source: "summary", customers: ids.count, timeUnit: settings.unit.rawValue,
       horizon: settings.length, monthlyDiscount: settings.monthlyDiscount,
@@ -137,7 +149,8 @@ public struct ValueRun: Sendable {
       valueModel: fitted.kind.rawValue, parameters: fitted.parameters,
       standardErrors: fitted.standardErrors, logLikelihood: fitted.logLikelihood,
       status: fitted.status, spend: fitted.spend, candidates: fitted.candidates, holdout: nil,
-      churn: nil, regression: [], totals: totals, warnings: fitted.warnings,
+      churn: nil, regression: [], groups: told, totals: totals,
+      warnings: fitted.warnings + (told?.warnings ?? []),
       threads: workers.threads, seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
   }
 
@@ -157,31 +170,42 @@ public struct ValueRun: Sendable {
 
   private func ledger(
     _ inputs: [String], _ asOf: String, _ file: StagedFile, _ quarantine: StagedFile?,
-    _ settings: ValueSettings, _ given: ValueParameters?, _ configuration: Configuration,
-    _ context: RunContext, _ workers: Workers
+    _ settings: ValueSettings, _ given: ValueParameters?, _ labels: GroupLabels?,
+    _ configuration: Configuration, _ context: RunContext, _ workers: Workers
   ) throws -> Result {
     var watch = Stopwatch()
-    let groups = try uplift.map { try UpliftReading($0, asOf: asOf) }
+    try labels?.check()
+    let earlier = try uplift.map { try UpliftReading($0, asOf: asOf) }
     let windows = ValueModel.windows(
-      settings.purchases, holdoutDays: settings.holdoutDays, also: groups.map { [$0.days] } ?? [])
+      settings.purchases, holdoutDays: settings.holdoutDays, also: earlier.map { [$0.days] } ?? [])
     let folded = try watch.measure("fold") {
       try fold(inputs, asOf, windows, quarantine, configuration, context, workers)
     }
     guard let purchases = folded.purchases else {
       throw RunFailure(.bug, "the fold kept no purchases")
     }
+    let day = Int(try AsOf.days(asOf))
+    let groups = try watch.measure("groups") {
+      try labels?.read(folded.table.ids, purchases, asOf: day)
+    }
     context.progress(RunProgress("fit"))
     let model = try watch.measure("fit") {
       try given.map { try settings.model($0, parameters ?? "", purchases, workers: workers) }
         ?? settings.fit(purchases, compares: compares, workers: workers)
     }
+    let models = try watch.measure("fit groups") {
+      try groups.map {
+        try settings.fit($0, of: purchases, base: model, compares: compares, workers: workers)
+      }
+    }
     let forecast = try watch.measure("score") {
-      try model.score(purchases, horizon: settings.horizon(), reasons: true, workers: workers)
+      try model.score(
+        purchases, models, groups, horizon: settings.horizon(), reasons: true, workers: workers)
     }
     let readout = try watch.measure("uplift") {
-      try groups?.readout(purchases, of: folded.table.ids, workers: workers)
+      try earlier?.readout(purchases, of: folded.table.ids, workers: workers)
     }
-    let columns = [
+    var columns = [
       OutputColumn.identifier("customer_id", folded.table.ids),
       .number("p_alive", forecast.probabilityAlive),
       .number("expected_transactions", forecast.expectedTransactions),
@@ -190,6 +214,7 @@ public struct ValueRun: Sendable {
       .category(
         "churn_reasons", forecast.reasons ?? Buffer<Int32>([]), forecast.reasonNames),
     ]
+    if let groups { columns += groups.columns(isOfGroup: forecast.isOfGroup) }
     let count = folded.table.rows
     try watch.measure("write") {
       try ScoreTable.write(columns, rows: count, to: file.staging, workers: workers) {
@@ -202,6 +227,11 @@ public struct ValueRun: Sendable {
     result.asOf = asOf
     result.rows = RowCounts(folded.counts)
     result.uplift = readout
+    if let models, let groups {
+      let all = Groups(models, groups, settings: settings)
+      result.groups = all
+      result.warnings += all.warnings
+    }
     result.totals = Totals(
       expectedTransactions: try ColumnTotal.sum(forecast.expectedTransactions, workers),
       expectedValue: try ColumnTotal.sum(forecast.expectedValue, workers),

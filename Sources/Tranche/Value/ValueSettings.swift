@@ -54,17 +54,31 @@ struct ValueSettings: Sendable {
     try ValueHorizon(length: length, monthlyDiscount: monthlyDiscount, margin: margin)
   }
 
-  func fit(_ purchases: CustomerPurchases, compares: Bool, workers: Workers) throws -> ValueModel {
+  private func options(compares: Bool) -> ValueModel.Options {
     var options = ValueModel.Options()
     options.candidate = candidate
     options.unit = unit
     options.holdoutDays = holdoutDays
     options.compares = compares
+    return options
+  }
+
+  func fit(_ purchases: CustomerPurchases, compares: Bool, workers: Workers) throws -> ValueModel {
     do {
-      return try ValueModel.fit(purchases, options: options, workers: workers)
+      return try ValueModel.fit(
+        purchases, options: options(compares: compares), workers: workers)
     } catch let error as ValueModelError {
       throw Self.failure(error)
     }
+  }
+
+  /// Beside the model of the base.
+  func fit(
+    _ groups: CustomerGroups, of purchases: CustomerPurchases, base: ValueModel, compares: Bool,
+    workers: Workers
+  ) throws -> ValueGroups {
+    try ValueGroups.fit(
+      purchases, groups, base: base, options: options(compares: compares), workers: workers)
   }
 
   /// By parameters that a file gives.
@@ -129,7 +143,10 @@ extension Configuration {
   public static let valueModels = ValueSettings.models
 
   /// Takes what the command line says of [value].
-  public mutating func setValue(model: String?, horizon: Double?, holdout: Int?) throws {
+  public mutating func setValue(
+    model: String?, horizon: Double?, holdout: Int?, by: String?
+  ) throws {
+    if let by { set("value.by", .text(by), flag: "--by") }
     if let model { try setChoice("value.model", model, flag: "--model") }
     if let horizon {
       guard horizon.isFinite else {

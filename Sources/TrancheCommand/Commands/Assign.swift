@@ -20,8 +20,7 @@ struct Assign: ParsableCommand {
   @Option(help: "Model to use.")
   var model: String
 
-  @Option(help: "File to write.")
-  var out: String
+  @OptionGroup var output: TableOutput
 
   @Option(help: "Column that identifies rows (default: the first).")
   var id: String?
@@ -32,18 +31,15 @@ struct Assign: ParsableCommand {
   @Option(help: MemoryOption.help)
   var memory: String?
 
-  @Flag(help: "Replace a file that exists.")
-  var force = false
-
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     try Execution.run(common) { context in
-      var run = AssignRun(inputs: input, model: model, out: out)
+      var run = AssignRun(inputs: input, model: model, out: output.file)
       run.id = id
       run.kernel = kernel
-      run.force = force
+      run.force = output.force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
       MemoryOption.apply(memory, to: &configuration)

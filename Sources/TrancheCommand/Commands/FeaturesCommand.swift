@@ -19,8 +19,7 @@ struct FeaturesCommand: ParsableCommand {
   @OptionGroup var ledger: LedgerOptions
   @OptionGroup var keeping: StateOptions
 
-  @Option(help: "File to write: .parquet, .csv, .csv.gz, .csv.zst or .arrow.")
-  var out: String
+  @OptionGroup var output: TableOutput
 
   @Option(help: ArgumentHelp("Features to compute (default: all).", valueName: "a,b,…"))
   var features: String?
@@ -31,19 +30,16 @@ struct FeaturesCommand: ParsableCommand {
   @Option(help: MemoryOption.help)
   var memory: String?
 
-  @Flag(help: "Replace a file that exists.")
-  var force = false
-
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var common: CommonOptions
 
   func run() throws {
     try Execution.run(common) { context in
-      var run = FeaturesRun(ledger: ledger.ledger, asOf: ledger.asOf, out: out)
+      var run = FeaturesRun(ledger: ledger.ledger, asOf: ledger.asOf, out: output.file)
       run.features = features.map(commaSeparated)
       run.quarantine = quarantine
       run.state = try keeping.options(ledger)
-      run.force = force
+      run.force = output.force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
       MemoryOption.apply(memory, to: &configuration)

@@ -17,7 +17,8 @@ struct Value: ParsableCommand {
 
       From a ledger the model is chosen by holdout: buy-till-you-die models, regressions and simple \
       rules are fitted on what was known some days before --as-of and judged on what came after; \
-      the best is fitted to everything. A summary has a row a customer: customer_id, x (repeat \
+      the best is fitted to everything. With --by the same is done in every group, too; groups of \
+      fewer than 200 customers use the base's model, and the result says so. A summary has a row a customer: customer_id, x (repeat \
       transactions), t_x (last − first), T (end of observation − first) and perhaps m (mean spend \
       of the repeats); t_x and T in --time-unit. --parameters takes models as --json prints them:
         {"bg-nbd": {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, "time_unit": "weeks"}
@@ -32,8 +33,7 @@ struct Value: ParsableCommand {
   @Option(help: "Last day that counts of a ledger, such as 2025-12-31.")
   var asOf: String?
 
-  @Option(help: "File to write: .parquet, .csv, .csv.gz, .csv.zst or .arrow.")
-  var out: String
+  @OptionGroup var output: TableOutput
 
   @Option(
     help: ArgumentHelp(
@@ -49,6 +49,19 @@ struct Value: ParsableCommand {
   @Option(help: "Of t_x, T, parameters and horizon: days (default) or weeks.")
   var timeUnit: String?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Models for each group apart: a column that is constant per customer, or cohort:month, \
+      cohort:quarter, cohort:year of the first purchase.
+      """, valueName: "column"))
+  var by: String?
+
+  @Option(
+    parsing: .upToNextOption, help: "Attributes by customer, where --by names one of their columns."
+  )
+  var customers: [String] = []
+
   @Option(help: "JSON file of parameters to score by, instead of fitting.")
   var parameters: String?
 
@@ -61,9 +74,6 @@ struct Value: ParsableCommand {
       valueName: "folder"))
   var uplift: String?
 
-  @Flag(help: "Replace a file that exists.")
-  var force = false
-
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var common: CommonOptions
 
@@ -74,6 +84,9 @@ struct Value: ParsableCommand {
     guard uplift == nil || !ledger.isEmpty else {
       throw ValidationError("--uplift needs --ledger.")
     }
+    guard customers.isEmpty || (by != nil && !ledger.isEmpty) else {
+      throw ValidationError("--customers belongs to --by and --ledger.")
+    }
     guard ledger.isEmpty == (asOf == nil) else {
       throw ValidationError(
         ledger.isEmpty ? "--as-of belongs to --ledger." : "--ledger needs --as-of.")
@@ -83,16 +96,17 @@ struct Value: ParsableCommand {
   func run() throws {
     try Execution.run(common) { context in
       var run = ValueRun(
-        asOf.map { .ledger(ledger, asOf: $0) } ?? .summary(summary), out: out)
+        asOf.map { .ledger(ledger, asOf: $0) } ?? .summary(summary), out: output.file)
       run.timeUnit = timeUnit
       run.parameters = parameters
       run.compares = holdout != nil
       run.quarantine = quarantine
       run.uplift = uplift
-      run.force = force
+      run.customers = customers
+      run.force = output.force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
-      try configuration.setValue(model: model, horizon: horizon, holdout: holdout)
+      try configuration.setValue(model: model, horizon: horizon, holdout: holdout, by: by)
       return try run.run(configuration, context)
     } summary: {
       Self.lines($0)
@@ -122,6 +136,11 @@ struct Value: ParsableCommand {
       total += String(format: ", worth %.0f, %.0f discounted", value, clv)
     }
     lines.append(total)
+    if let groups = result.groups {
+      lines.append(
+        "\(groups.fitted) of \(groups.groups.count) groups by \(groups.by) have a model of their own"
+      )
+    }
     if let all = result.uplift?.segments.last, let since = result.uplift?.since {
       lines.append(
         String(format: "uplift since \(since): %.2f a customer", all.value.uplift)

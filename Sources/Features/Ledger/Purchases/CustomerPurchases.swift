@@ -19,6 +19,21 @@ package struct CustomerPurchases: Sendable {
 
   package var customers: Int { firstAges.count }
 
+  init(
+    windows: PurchaseWindows, words: Int, oldestAge: Int, days: Buffer<UInt64>,
+    amounts: Buffer<Double>, firstAmounts: Buffer<Double>, firstAges: Buffer<Int32>
+  ) {
+    precondition(days.count == firstAges.count * words)
+    precondition(amounts.count == firstAges.count * windows.edges.count)
+    self.windows = windows
+    self.words = words
+    self.oldestAge = oldestAge
+    self.days = days
+    self.amounts = amounts
+    self.firstAmounts = firstAmounts
+    self.firstAges = firstAges
+  }
+
   /// Looks every id up in the partitions' tables, so the rows are those of `ids`.
   init<Amount: LedgerAmount>(
     _ tables: [PurchaseTable<Amount>], _ windows: PurchaseWindows, of ids: Column,

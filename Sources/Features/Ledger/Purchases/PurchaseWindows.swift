@@ -23,6 +23,7 @@ package struct PurchaseWindows: Sendable, Equatable {
 
   /// Days further back count as this one (11 years): older purchases say nothing of next year's.
   static let oldestAge: Int32 = 64 * 64 - 1
+  package static var greatestAge: Int { Int(oldestAge) }
 }
 
 /// What is remembered of one customer's purchases, in one run of bytes:
