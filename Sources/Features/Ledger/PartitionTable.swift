@@ -366,6 +366,8 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     (states + state * layout.stride).storeBytes(of: IdentityHash.hash(id), as: UInt64.self)
   }
 
+  func restoreFarDay(state: Int, age: Int32) { farDays.append((UInt32(state), age)) }
+
   /// Makes the restored records findable.
   func rebuildSlots() {
     while count * 2 > slotMask { slotMask = slotMask * 2 + 1 }

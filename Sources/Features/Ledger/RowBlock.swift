@@ -43,15 +43,17 @@ final class RowBlock<Amount: LedgerAmount>: @unchecked Sendable {
     waiting = WaitingRows(block, give: give)
   }
 
-  /// - Parameter slab: Where the rows are to lie, `capacity` of them from `start` on.
+  /// - Parameter place: Where the rows are to lie, from `start` on; nil for memory of their own.
   init(
-    capacity: Int, in slab: RowSlab, from start: UnsafeMutableRawPointer, hasText: Bool,
-    hasOrigins: Bool
+    capacity: Int, hasText: Bool, hasOrigins: Bool,
+    in place: (slab: RowSlab, start: UnsafeMutableRawPointer)? = nil
   ) {
     self.capacity = capacity
-    self.slab = slab
+    slab = place?.slab
     quarantined = QuarantinedRows(hasText: hasText)
-    rows = start.bindMemory(to: LedgerRow<Amount>.self, capacity: capacity)
+    rows =
+      place.map { $0.start.bindMemory(to: LedgerRow<Amount>.self, capacity: capacity) }
+      ?? LargeMemory.allocate(capacity)
     ids = hasText ? LargeMemory.allocate(capacity) : nil
     origins = hasOrigins ? LargeMemory.allocate(capacity) : nil
   }
@@ -226,8 +228,8 @@ final class RowBlockPool<Amount: LedgerAmount>: Sendable {
     let slab = RowSlab(bytes: blocksPerSlab * bytes)
     return (0..<blocksPerSlab).map { number in
       RowBlock(
-        capacity: rows, in: slab, from: slab.base + number * bytes, hasText: hasText,
-        hasOrigins: hasOrigins)
+        capacity: rows, hasText: hasText, hasOrigins: hasOrigins,
+        in: (slab, slab.base + number * bytes))
     }
   }
 }

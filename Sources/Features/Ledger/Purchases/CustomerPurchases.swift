@@ -95,15 +95,6 @@ package struct CustomerPurchases: Sendable {
     self.firstAges = firstAges
   }
 
-  init(
-    windows: PurchaseWindows, words: Int, oldestAge: Int, days: Buffer<UInt64>,
-    amounts: Buffer<Double>, firstAmounts: Buffer<Double>, firstAges: Buffer<Int32>
-  ) {
-    (self.windows, self.words, self.oldestAge) = (windows, words, oldestAge)
-    (self.days, self.amounts) = (days, amounts)
-    (self.firstAmounts, self.firstAges) = (firstAmounts, firstAges)
-  }
-
   /// The memory of `days`, `amounts`, `firstAmounts` and `firstAges`, valid while this value is.
   var planes: [UnsafeRawBufferPointer] {
     [

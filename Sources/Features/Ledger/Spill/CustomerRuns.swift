@@ -103,7 +103,7 @@ final class CustomerRuns<Amount: LedgerAmount> {
     let memory = widths.map { Buffer<UInt8>.uninitialized(count: $0 * total) }
     let ids = MergedIDs(rows: total, textBytes: setup.hasText ? textBytes : nil)
     nonisolated(unsafe) let targets = memory.map { UnsafeMutableRawPointer($0.storage.baseAddress!) }
-    try workers.forEach(shards.count, scratch: { MergeScratch() }) { scratch, index in
+    try workers.forEach(shards.count, scratch: { RunScratch() }) { scratch, index in
       try merge.merge(shards[index], ids: ids, planes: targets, widths, scratch)
     }
     func plane<Value>(_ index: Int, _ type: Value.Type, perRow: Int = 1) -> Buffer<Value> {

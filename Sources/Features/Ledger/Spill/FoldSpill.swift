@@ -148,7 +148,7 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
     }
     let table = PartitionTable<Amount>(
       layout: known.layout, hasText: hasText, capacity: max(known.count, expected))
-    table.prepare(count: known.count, layout: known.layout)
+    table.restart(count: known.count, layout: known.layout)
     try read(known.states, into: table.states)
     if let arena = known.arena, let texts = known.texts {
       try restoreTexts(arena, texts, into: table)
