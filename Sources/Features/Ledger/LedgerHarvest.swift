@@ -94,14 +94,72 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
         }
       }
       let bounds = starts
-      try workers.forEach(bucketCount) { bucket in
-        var run = UnsafeMutableBufferPointer(rebasing: target[bounds[bucket]..<bounds[bucket + 1]])
-        if hasText {
-          run.sort { $0.order != $1.order ? $0.order < $1.order : textPrecedes($0, $1) }
-        } else {
-          run.sort { $0.order < $1.order }
-        }
+      try workers.forEach(bucketCount, scratch: { RadixScratch() }) { scratch, bucket in
+        let run = UnsafeMutableBufferPointer(rebasing: target[bounds[bucket]..<bounds[bucket + 1]])
+        sort(run, scratch)
       }
+    }
+  }
+
+  /// One bucket: byte by byte from the lowest that differs, then texts that agree in `order`.
+  private func sort(_ run: UnsafeMutableBufferPointer<Reference>, _ scratch: RadixScratch) {
+    guard run.count > 1 else { return }
+    if run.count < 128 {
+      var few = run
+      few.sort { $0.order < $1.order }
+    } else {
+      scratch.sort(run)
+    }
+    guard hasText else { return }
+    var start = 0
+    while start < run.count {
+      var end = start + 1
+      while end < run.count, run[end].order == run[start].order { end += 1 }
+      if end - start > 1 {
+        var equal = UnsafeMutableBufferPointer(rebasing: run[start..<end])
+        equal.sort { textPrecedes($0, $1) }
+      }
+      start = end
+    }
+  }
+
+  /// One thread's memory for sorting.
+  private final class RadixScratch {
+    private var memory = UnsafeMutableBufferPointer<Reference>(start: nil, count: 0)
+    private var counts = [Int](repeating: 0, count: 256)
+
+    deinit { memory.deallocate() }
+
+    /// Stable, by `order`: one pass for each byte that is not the same in all.
+    func sort(_ run: UnsafeMutableBufferPointer<Reference>) {
+      var differing: UInt64 = 0
+      let first = run[0].order
+      for reference in run { differing |= reference.order ^ first }
+      if memory.count < run.count {
+        memory.deallocate()
+        memory = .allocate(capacity: run.count + run.count / 4)
+      }
+      var (source, target) = (run.baseAddress!, memory.baseAddress!)
+      let count = run.count
+      for shift in stride(from: UInt64(0), to: 64, by: 8) where differing >> shift & 255 != 0 {
+        counts.withUnsafeMutableBufferPointer { counts in
+          counts.update(repeating: 0)
+          for place in 0..<count { counts[Int(source[place].order >> shift & 255)] += 1 }
+          var next = 0
+          for digit in 0..<256 {
+            let size = counts[digit]
+            counts[digit] = next
+            next += size
+          }
+          for place in 0..<count {
+            let digit = Int(source[place].order >> shift & 255)
+            target[counts[digit]] = source[place]
+            counts[digit] += 1
+          }
+        }
+        swap(&source, &target)
+      }
+      if source != run.baseAddress! { run.baseAddress!.update(from: source, count: count) }
     }
   }
 
@@ -160,25 +218,34 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   func textIDs(_ references: Buffer<Reference>) throws -> Column {
-    var total = 0
-    let offsets = Buffer<Int64>(count: references.count + 1) { target in
-      target[0] = 0
-      for row in 0..<references.count {
-        total += text(references[row]).count
-        target[row + 1] = Int64(total)
-      }
-    }
-    let bytes = Buffer<UInt8>.uninitialized(count: total)
-    nonisolated(unsafe) let target = bytes.storage
     let shards = Shards(rows: references.count, rowsPerShard: 16_384)
-    try workers.forEach(shards.count) { shard in
-      for row in shards[shard] {
-        _ = UnsafeMutableBufferPointer(
-          rebasing: target[Int(offsets[row])..<Int(offsets[row + 1])]
-        ).initialize(from: text(references[row]))
+    let sizes = try workers.map(shards.count) { shard in
+      withExtendedLifetime(references) {
+        shards[shard].reduce(0) { $0 + text(references.base[$1]).count }
       }
     }
-    return Column(.strings(Strings(layout: .offsets64(offsets), bytes: bytes.buffer)))
+    var (starts, total) = ([Int](), 0)
+    for size in sizes {
+      starts.append(total)
+      total += size
+    }
+    let offsets = Buffer<Int64>.uninitialized(count: references.count + 1)
+    let bytes = Buffer<UInt8>.uninitialized(count: total)
+    offsets.storage.initializeElement(at: 0, to: 0)
+    let first = starts
+    nonisolated(unsafe) let ends = offsets.storage.baseAddress! + 1
+    nonisolated(unsafe) let target = bytes.storage.baseAddress!
+    try workers.forEach(shards.count) { shard in
+      var end = first[shard]
+      for row in shards[shard] {
+        let text = text(references.base[row])
+        if let start = text.baseAddress { (target + end).update(from: start, count: text.count) }
+        end += text.count
+        ends[row] = Int64(end)
+      }
+    }
+    withExtendedLifetime(references) {}
+    return Column(.strings(Strings(layout: .offsets64(offsets.buffer), bytes: bytes.buffer)))
   }
 
   var overflow: InputError { .exactRange(amountColumn) }

@@ -156,7 +156,8 @@ struct RescoreEstimate {
       let room = budget.fold.bytes
       let share = max(0, 1 - Double(room) / Double(max(1, tables)))
       // Rows and states once, features once.
-      spilled = Int(share * Double(rows * 13 + tables)) + table + table + customers * needs.laterBytes
+      spilled =
+        Int(share * Double(rows * 13 + tables)) + table + table + customers * needs.laterBytes
     }
     spillBytes = spilled
     // Measured on two cores: 12 million rows a second and thread, 1 GB of temporary file a second.

@@ -52,7 +52,8 @@ struct LedgerMemory: Sendable {
   @Sendable private func place(_ size: FoldedSize) throws -> SpillSpace? {
     let inMemory = fixed + size.bytes + size.customers * (needs.laterBytes + needs.residentBytes)
     if inMemory <= budget.bytes { return nil }
-    try budget.check(needs: least(customers: size.customers), for: "for \(size.customers) customers")
+    try budget.check(
+      needs: least(customers: size.customers), for: "for \(size.customers) customers")
     return try SpillSpace(
       folder: folder, capacity: size.bytes + size.customers * needs.laterBytes + (64 << 20),
       residentLimit: budget.bytes - budget.bytes / 8)
