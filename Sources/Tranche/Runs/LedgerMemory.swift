@@ -20,6 +20,8 @@ struct LedgerMemory: Sendable {
     var laterBytes = 0
     /// Bytes a customer of later steps that stay in memory whatever happens to the rest.
     var residentBytes = 0
+    /// Whether value is forecast, which takes longer than all else after the fold.
+    var hasForecast = false
   }
 
   /// Customers in a ledger of so many rows, before anybody has counted: transactions of a year.
