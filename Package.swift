@@ -34,7 +34,7 @@ let package = Package(
       ]),
     .target(name: "Sharding"),
     .target(name: "Kernels", dependencies: ["COpenBLAS", "CKernels", "Sharding"]),
-    .target(name: "Columnar", dependencies: ["CArrowBridge", "Sharding", crypto]),
+    .target(name: "Columnar", dependencies: ["CArrowBridge", "CKernels", "Sharding", crypto]),
     .target(
       name: "Features", dependencies: ["CKernels", "COpenBLAS", "Columnar", "Kernels", "Sharding"]),
     .target(name: "Clustering", dependencies: ["Kernels", "Sharding"]),

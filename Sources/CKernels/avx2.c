@@ -15,5 +15,17 @@
 #undef UNROLL
 #include "strict.h"
 #include "dropout.h"
+#define EQUAL(v, x) _mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)(x)))
+static inline uint64_t half_avx2(const uint8_t *p, uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+  const __m256i v = _mm256_loadu_si256((const __m256i *)p);
+  const __m256i found = _mm256_or_si256(
+      _mm256_or_si256(EQUAL(v, a), EQUAL(v, b)), _mm256_or_si256(EQUAL(v, c), EQUAL(v, d)));
+  return (uint32_t)_mm256_movemask_epi8(found);
+}
+static inline uint64_t matches_avx2(const uint8_t *p, uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+  return half_avx2(p, a, b, c, d) | half_avx2(p + 32, a, b, c, d) << 32;
+}
+#define MATCHES matches_avx2
+#include "structure.h"
 #pragma clang attribute pop
 #endif

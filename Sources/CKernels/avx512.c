@@ -14,5 +14,12 @@
 #undef UNROLL
 #include "strict.h"
 #include "dropout.h"
+#define EQUAL(v, x) _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8((char)(x)))
+static inline uint64_t matches_avx512(const uint8_t *p, uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+  const __m512i v = _mm512_loadu_si512(p);
+  return EQUAL(v, a) | EQUAL(v, b) | EQUAL(v, c) | EQUAL(v, d);
+}
+#define MATCHES matches_avx512
+#include "structure.h"
 #pragma clang attribute pop
 #endif

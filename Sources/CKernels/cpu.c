@@ -53,6 +53,10 @@ int64_t tranche_group_avx512(void) { return tranche_group_generic(); }
 #define STRIP_(...) __VA_ARGS__)
 #define STRIP STRIP_
 
+DISPATCH(int64_t, tranche_structure,
+         (const uint8_t *bytes, int64_t count, uint8_t a, uint8_t b, uint8_t c, uint8_t d,
+          uint32_t *out),
+         (bytes, count, a, b, c, d, out))
 DISPATCH(void, tranche_exact_assign,
          (const tranche_problem *problem, int64_t first, int64_t last, int32_t *labels,
           double *nearest, double *second),

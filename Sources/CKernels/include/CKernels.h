@@ -194,3 +194,9 @@ float tranche_multiply_add(int level, int64_t rounds, float seed);
 int64_t tranche_flops(int level, int64_t rounds);
 // The sum of `count` floats: memory read front to back.
 float tranche_read(int level, const float *x, int64_t count);
+
+// Places of every byte of a text that is a, b, c or d, ascending, in out (room for `count` entries and
+// 64 more); returns how many. Reads up to 63 bytes past the end.
+int64_t tranche_structure(
+    int level, const uint8_t *bytes, int64_t count, uint8_t a, uint8_t b, uint8_t c, uint8_t d,
+    uint32_t *out);

@@ -2,7 +2,7 @@ import Glibc
 
 /// The rows of one block: spans of the asked fields, and the rows that are out of shape.
 ///
-/// Eight bytes are compared at once (SWAR); only delimiters, line ends and quotes are looked at one
+/// A kernel finds delimiters, line ends and quotes, 64 bytes at a time; only those are looked at one
 /// by one. Nothing is copied: doubled quotes are undone in place, once their row is known to be good.
 struct BlockParser {
   let dialect: CSVDialect
@@ -109,7 +109,10 @@ struct BlockParser {
   ) {
     let bytes = block.bytes
     let quote = dialect.quote ?? lineFeed
-    let patterns = Patterns(delimiter: delimiter, quote: quote)
+    let structure = StructureScanner(
+      delimiter, lineFeed, quotes ? quote : lineFeed, loneReturns ? carriageReturn : lineFeed)
+    let places = UnsafeMutablePointer<UInt32>.allocate(capacity: StructureScanner.mostPlaces)
+    defer { places.deallocate() }
     let longest = dialect.maximumFieldBytes
     var row = RowState(line: firstLine)
     var line = firstLine
@@ -121,14 +124,14 @@ struct BlockParser {
     (row.start, fieldStart, row.line) = (position, position, line)
 
     slots.withUnsafeBufferPointer { slots in
-      words: while position < end {
-        let word = UnsafeRawPointer(bytes + position).loadUnaligned(as: UInt64.self)
-        var hits = patterns.delimiters(word) | patterns.lineFeeds(word)
-        if quotes { hits |= patterns.quotes(word) }
-        if loneReturns { hits |= patterns.returns(word) }
-        while hits != 0 {
-          let at = position + hits.trailingZeroBitCount >> 3
-          hits &= hits &- 1
+      var part = 0
+      while part < end {
+        let found = structure.scan(
+          bytes + part, count: min(StructureScanner.partBytes, end - part), into: places)
+        for place in 0..<found {
+          let at = part + Int(places[place])
+          // Inside what was passed over.
+          if at < position { continue }
           let byte = bytes[at]
 
           if quotes && byte == quote {
@@ -148,7 +151,7 @@ struct BlockParser {
             }
             line += lineEnds(in: at + 1..<close.place)
             position = closed
-            continue words
+            continue
           }
 
           // The field ends here.
@@ -196,12 +199,9 @@ struct BlockParser {
           row.problem = nil
           if quotes { row.doubled.removeAll(keepingCapacity: true) }
           fieldStart = start
-          if start != at + 1 {
-            position = start
-            continue words
-          }
+          position = start
         }
-        position += 8
+        part += StructureScanner.partBytes
       }
     }
   }
@@ -353,33 +353,4 @@ struct BlockParser {
     rows.rejected.append(RejectedRow(line: row.line, reason: reason, text: text))
     rows.rejectedColumns.append(column)
   }
-}
-
-/// Finds bytes in words of eight: a byte of the result is 0x80 where the word's byte is the pattern's
-/// and 0 elsewhere, exactly (H. S. Warren, Hacker's Delight, 6-1).
-private struct Patterns {
-  private let delimiter: UInt64
-  private let quote: UInt64
-  private static let ones: UInt64 = 0x0101_0101_0101_0101
-  private static let low: UInt64 = 0x7f7f_7f7f_7f7f_7f7f
-
-  init(delimiter: UInt8, quote: UInt8) {
-    self.delimiter = UInt64(delimiter) &* Self.ones
-    self.quote = UInt64(quote) &* Self.ones
-  }
-
-  @inline(__always)
-  private static func match(_ word: UInt64, _ pattern: UInt64) -> UInt64 {
-    let difference = word ^ pattern
-    return ~(((difference & low) &+ low) | difference | low)
-  }
-
-  @inline(__always)
-  func delimiters(_ word: UInt64) -> UInt64 { Self.match(word, delimiter) }
-  @inline(__always)
-  func quotes(_ word: UInt64) -> UInt64 { Self.match(word, quote) }
-  @inline(__always)
-  func lineFeeds(_ word: UInt64) -> UInt64 { Self.match(word, 0x0a &* Self.ones) }
-  @inline(__always)
-  func returns(_ word: UInt64) -> UInt64 { Self.match(word, 0x0d &* Self.ones) }
 }

@@ -48,7 +48,9 @@ extension Column {
       numbers(units) { units throws(ParseError) in
         try format.days(Self.rescaled(units, from: scale, to: 0))
       }
-    case .strings, .dictionary:
+    case .strings:
+      knownDays(format)
+    case .dictionary:
       texts(missing: 0) { text throws(ParseError) in try format.days(text) }
     }
   }
@@ -81,8 +83,10 @@ extension Column {
     case .double(let values):
       return numbers(values) { number throws(ParseError) in try Self.rounded(number * power) }
     case .strings, .dictionary:
+      let plain = PlainDecimals(format, scale: scale)
       return texts(missing: 0) { text throws(ParseError) in
-        try format.minorUnits(text, scale: scale)
+        if let units = plain.minorUnits(text) { return units }
+        return try format.minorUnits(text, scale: scale)
       }
     case .date(let values):
       return numbers(values) { _ throws(ParseError) in
@@ -91,6 +95,22 @@ extension Column {
     case .timestamp(let values, _, _):
       return numbers(values) { _ throws(ParseError) in
         throw ParseError("is a point in time, not an amount")
+      }
+    }
+  }
+
+  /// Many rows, few days: a text that was met before is not read again.
+  private func knownDays(_ format: DateFormat) -> ParsedColumn<Int32> {
+    withUnsafeTemporaryAllocation(of: KnownDays.Entry.self, capacity: KnownDays.count) { entries in
+      entries.initialize(repeating: KnownDays.Entry())
+      let known = KnownDays(entries: entries.baseAddress!)
+      return texts(missing: 0) { text throws(ParseError) in
+        guard let key = KnownDays.Key(text) else { return try format.days(text) }
+        let entry = known.entry(of: key)
+        if entry.pointee.key == key { return entry.pointee.days }
+        let days = try format.days(text)
+        entry.pointee = KnownDays.Entry(key: key, days: days)
+        return days
       }
     }
   }

@@ -70,6 +70,23 @@ extension UnsafeBufferPointer<UInt8> {
 }
 
 enum IdentityBytes {
+  /// Up to eight bytes as one number, first byte lowest.
+  @inline(__always)
+  static func word(_ start: UnsafePointer<UInt8>, _ count: Int) -> UInt64 {
+    let raw = UnsafeRawPointer(start)
+    if count == 8 { return UInt64(littleEndian: raw.loadUnaligned(as: UInt64.self)) }
+    if count >= 4 {
+      let low = UInt64(UInt32(littleEndian: raw.loadUnaligned(as: UInt32.self)))
+      let high = UInt64(
+        UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self)))
+      // Where the two overlap they agree.
+      return low | high << UInt64(8 * (count - 4))
+    }
+    var word: UInt64 = 0
+    for offset in 0..<count { word |= UInt64(start[offset]) << UInt64(8 * offset) }
+    return word
+  }
+
   /// Whether `count` bytes are the same, eight at a time.
   @inline(__always)
   static func areEqual(_ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ count: Int) -> Bool {

@@ -5,65 +5,42 @@ struct CustomerReference: BitwiseCopyable {
   var state: UInt32
 }
 
-/// Sorts references by numbers that differ in few low bits: eleven bits a pass, from the lowest.
-struct ReferenceSort {
-  private static let digitBits = 11
-  private static let digits = 1 << digitBits
-  private var counts = [Int](repeating: 0, count: digits)
-  private var other: [CustomerReference] = []
+/// Sorts references; one thread's memory for it.
+final class ReferenceSort {
+  private var memory = UnsafeMutableBufferPointer<CustomerReference>(start: nil, count: 0)
+  private var counts = [Int](repeating: 0, count: 256)
 
-  /// - Parameters:
-  ///   - from: The least `order` possible in `run`.
-  ///   - bits: `order` − `from` lies below 2^bits.
-  /// - Complexity: O(run.count · bits / 11).
-  mutating func sort(
-    _ run: UnsafeMutableBufferPointer<CustomerReference>, from low: UInt64, bits: Int
-  ) {
-    // Short runs spread over many bits: comparing costs less than emptying the counts.
-    let passes = (bits + Self.digitBits - 1) / Self.digitBits
-    guard run.count > 1, passes > 0 else { return }
-    if run.count < 64 * passes {
-      var run = run
-      run.sort { $0.order < $1.order }
-      return
-    }
-    if other.count < run.count {
-      other = Array(
-        repeating: CustomerReference(order: 0, partition: 0, state: 0), count: run.count)
-    }
-    var memory = other
-    other = []
-    defer { other = memory }
-    memory.withUnsafeMutableBufferPointer { other in
-      var (source, target) = (run, UnsafeMutableBufferPointer(rebasing: other[..<run.count]))
-      for pass in 0..<passes {
-        distribute(source, into: target, low, shift: UInt64(pass * Self.digitBits))
-        swap(&source, &target)
-      }
-      if passes % 2 == 1 { _ = run.update(fromContentsOf: source) }
-    }
-  }
+  deinit { memory.deallocate() }
 
-  /// One stable pass by the eleven bits from `shift` on.
-  private mutating func distribute(
-    _ source: UnsafeMutableBufferPointer<CustomerReference>,
-    into target: UnsafeMutableBufferPointer<CustomerReference>, _ low: UInt64, shift: UInt64
-  ) {
-    let mask = UInt64(Self.digits - 1)
-    counts.withUnsafeMutableBufferPointer { counts in
-      counts.update(repeating: 0)
-      for reference in source { counts[Int((reference.order &- low) >> shift & mask)] += 1 }
-      var start = 0
-      for digit in counts.indices {
-        let count = counts[digit]
-        counts[digit] = start
-        start += count
-      }
-      for reference in source {
-        let digit = Int((reference.order &- low) >> shift & mask)
-        target[counts[digit]] = reference
-        counts[digit] += 1
-      }
+  /// Stable, by `order`: one pass for each byte that is not the same in all.
+  func sort(_ run: UnsafeMutableBufferPointer<CustomerReference>) {
+    var differing: UInt64 = 0
+    let first = run[0].order
+    for reference in run { differing |= reference.order ^ first }
+    if memory.count < run.count {
+      memory.deallocate()
+      memory = .allocate(capacity: run.count + run.count / 4)
     }
+    var (source, target) = (run.baseAddress!, memory.baseAddress!)
+    let count = run.count
+    for shift in stride(from: UInt64(0), to: 64, by: 8) where differing >> shift & 255 != 0 {
+      counts.withUnsafeMutableBufferPointer { counts in
+        counts.update(repeating: 0)
+        for place in 0..<count { counts[Int(source[place].order >> shift & 255)] += 1 }
+        var next = 0
+        for digit in 0..<256 {
+          let size = counts[digit]
+          counts[digit] = next
+          next += size
+        }
+        for place in 0..<count {
+          let digit = Int(source[place].order >> shift & 255)
+          target[counts[digit]] = source[place]
+          counts[digit] += 1
+        }
+      }
+      swap(&source, &target)
+    }
+    if source != run.baseAddress! { run.baseAddress!.update(from: source, count: count) }
   }
 }

@@ -59,7 +59,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   private var piecesPerRound: Int { max(4, workers.threads) }
   /// Under a limit a round's rows stay below a share of it. A piece of unknown size is a block of
   /// text, of which about so much is kept until its rows are folded.
-  private static var textPieceBytes: Int { 32 << 20 }
+  private static var textPieceBytes: Int { 8 << 20 }
   /// Rows decoded and grouped at once: with their columns and the grouped rows about 3 MB, most of it
   /// in a core's cache.
   private static var batchRows: Int { 65_536 }
@@ -218,9 +218,10 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     var pieces: [Piece] = []
     let rowBytes = MemoryLayout<LedgerRow<Amount>>.stride + (setup.hasText ? 64 : 0)
     var room = setup.memory?.roundBytes ?? .max
-    while pieces.count < piecesPerRound, room > 0,
-      let piece = try source.next(columns: positions.asked)
-    {
+    var limit = piecesPerRound
+    while pieces.count < limit, room > 0, let piece = try source.next(columns: positions.asked) {
+      // A block of text holds a few ten thousand rows.
+      if piece.rows == nil { limit = 4 * piecesPerRound }
       pieces.append(piece)
       room -= piece.rows.map { $0 * rowBytes } ?? Self.textPieceBytes
     }
@@ -388,7 +389,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     }
     return FoldedSize(
       customers: customers,
-      bytes: customers * row + partitions.reduce(0) { $0 + $1.arenaCount })
+      bytes: customers * (setup.hasText ? row + 8 : row)
+        + partitions.reduce(0) { $0 + $1.arenaCount })
   }
 
   /// Computes the features of as many partitions at a time as there is room for: first of those in

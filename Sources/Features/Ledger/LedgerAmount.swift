@@ -78,7 +78,9 @@ extension Double: LedgerAmount {
     preconditionFailure("sums of floating-point amounts are never taken apart")
   }
 
-  @inline(__always) package init(bits: Int64) { self = Double(bitPattern: UInt64(bitPattern: bits)) }
+  @inline(__always) package init(bits: Int64) {
+    self = Double(bitPattern: UInt64(bitPattern: bits))
+  }
   @inline(__always) package var bits: Int64 { Int64(bitPattern: bitPattern) }
 
   package static var isExact: Bool { false }

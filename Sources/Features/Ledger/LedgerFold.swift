@@ -76,8 +76,8 @@ package struct LedgerFold: Sendable {
       format: format, asOf: asOf, features: features, needs: needs, hasText: hasText,
       scale: amounts.scale,
       partitionBits: partitionBits(rows: source?.rowCount, hasText),
-      // About 16 rows a customer and year.
-      expectedCustomers: previous == nil ? Int(source?.rowCount ?? 0) / 16 : 0, workers: workers,
+      expectedCustomers: previous == nil ? Self.expectedCustomers(of: source) : 0,
+      workers: workers,
       state: state,
       settings: settings, purchases: purchases, memory: memory)
     switch amounts.kind {
@@ -187,6 +187,12 @@ package struct LedgerFold: Sendable {
         column: format.customerID, hint: "store ids as integers or texts, so that none is rounded")
     }
     return positions
+  }
+
+  /// About 16 rows a customer and year. Of text, whose rows nobody has counted, rather too many.
+  private static func expectedCustomers(of source: (any Source)?) -> Int {
+    if let rows = source?.rowCount { return Int(rows) / 16 }
+    return Int((source as? CSVSource)?.likelyRows ?? 0) / 4
   }
 
   /// So few partitions that grouping rows keeps its write streams in a core's cache and that one's

@@ -89,14 +89,32 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
         }
       }
       let bounds = starts
-      try workers.forEach(bucketCount, scratch: { ReferenceSort() }) { sort, bucket in
-        var run = UnsafeMutableBufferPointer(rebasing: target[bounds[bucket]..<bounds[bucket + 1]])
-        if hasText {
-          run.sort { $0.order != $1.order ? $0.order < $1.order : textPrecedes($0, $1) }
-        } else {
-          sort.sort(run, from: low &+ UInt64(bucket) << shift, bits: Int(shift))
-        }
+      try workers.forEach(bucketCount, scratch: { ReferenceSort() }) { scratch, bucket in
+        let run = UnsafeMutableBufferPointer(rebasing: target[bounds[bucket]..<bounds[bucket + 1]])
+        sort(run, scratch)
       }
+    }
+  }
+
+  /// One bucket: byte by byte from the lowest that differs, then texts that agree in `order`.
+  private func sort(_ run: UnsafeMutableBufferPointer<Reference>, _ scratch: ReferenceSort) {
+    guard run.count > 1 else { return }
+    if run.count < 128 {
+      var few = run
+      few.sort { $0.order < $1.order }
+    } else {
+      scratch.sort(run)
+    }
+    guard hasText else { return }
+    var start = 0
+    while start < run.count {
+      var end = start + 1
+      while end < run.count, run[end].order == run[start].order { end += 1 }
+      if end - start > 1 {
+        var equal = UnsafeMutableBufferPointer(rebasing: run[start..<end])
+        equal.sort { textPrecedes($0, $1) }
+      }
+      start = end
     }
   }
 
@@ -157,25 +175,34 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   func textIDs(_ references: Buffer<Reference>) throws -> Column {
-    var total = 0
-    let offsets = Buffer<Int64>(count: references.count + 1) { target in
-      target[0] = 0
-      for row in 0..<references.count {
-        total += text(references[row]).count
-        target[row + 1] = Int64(total)
-      }
-    }
-    let bytes = Buffer<UInt8>.uninitialized(count: total)
-    nonisolated(unsafe) let target = bytes.storage
     let shards = Shards(rows: references.count, rowsPerShard: 16_384)
-    try workers.forEach(shards.count) { shard in
-      for row in shards[shard] {
-        _ = UnsafeMutableBufferPointer(
-          rebasing: target[Int(offsets[row])..<Int(offsets[row + 1])]
-        ).initialize(from: text(references[row]))
+    let sizes = try workers.map(shards.count) { shard in
+      withExtendedLifetime(references) {
+        shards[shard].reduce(0) { $0 + text(references.base[$1]).count }
       }
     }
-    return Column(.strings(Strings(layout: .offsets64(offsets), bytes: bytes.buffer)))
+    var (starts, total) = ([Int](), 0)
+    for size in sizes {
+      starts.append(total)
+      total += size
+    }
+    let offsets = Buffer<Int64>.uninitialized(count: references.count + 1)
+    let bytes = Buffer<UInt8>.uninitialized(count: total)
+    offsets.storage.initializeElement(at: 0, to: 0)
+    let first = starts
+    nonisolated(unsafe) let ends = offsets.storage.baseAddress! + 1
+    nonisolated(unsafe) let target = bytes.storage.baseAddress!
+    try workers.forEach(shards.count) { shard in
+      var end = first[shard]
+      for row in shards[shard] {
+        let text = text(references.base[row])
+        if let start = text.baseAddress { (target + end).update(from: start, count: text.count) }
+        end += text.count
+        ends[row] = Int64(end)
+      }
+    }
+    withExtendedLifetime(references) {}
+    return Column(.strings(Strings(layout: .offsets64(offsets.buffer), bytes: bytes.buffer)))
   }
 
   var overflow: InputError { .exactRange(amountColumn) }

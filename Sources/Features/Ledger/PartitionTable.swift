@@ -15,7 +15,8 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   private var slots: UnsafeMutablePointer<UInt32>
   private var slotMask: Int
   private var slotCapacity = 1024
-  /// Text ids, back to back; `texts[i]` is where the id of state i lies in it.
+  /// Text ids of more than eight bytes, back to back; `texts[i]` is where the id of state i lies in
+  /// it, or a shorter id itself.
   private(set) var arena: UnsafeMutablePointer<UInt8>?
   private(set) var texts: UnsafeMutablePointer<TextSpan>?
   private(set) var arenaCount = 0
@@ -28,10 +29,13 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   let cellAges: Int
   private(set) var cells = GrowingBlock<DayCell<Amount>>()
 
-  /// Where a text id lies in the arena.
+  /// Where a text id lies in the arena; up to eight bytes it is `start` itself, as memory has it,
+  /// which saves a fetch a row.
   struct TextSpan: BitwiseCopyable {
     var start: Int
     var length: Int
+
+    static var inlineBytes: Int { 8 }
   }
 
   /// Ages beyond this many bit-set words (11 years) go to `farDays`, so one ancient row does not
@@ -132,6 +136,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
           if state >= 0 {
             tranche_prefetch(memory.state(state))
             tranche_prefetch(memory.state(state) + 64)
+            if let texts = memory.texts { tranche_prefetch(texts + state) }
           }
         }
         guard turn >= 0 else { continue }
@@ -160,6 +165,10 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   func text(of state: Int) -> UnsafeBufferPointer<UInt8> {
     guard let texts, let arena else { return UnsafeBufferPointer(start: nil, count: 0) }
     let span = texts[state]
+    if span.length <= TextSpan.inlineBytes {
+      let inside = UnsafeRawPointer(texts + state).assumingMemoryBound(to: UInt8.self)
+      return UnsafeBufferPointer(start: inside, count: span.length)
+    }
     return UnsafeBufferPointer(start: arena + span.start, count: span.length)
   }
 
@@ -208,8 +217,11 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     func text(of index: Int, equals id: TextReference) -> Bool {
       guard let texts, let arena else { return false }
       let span = texts[index]
-      return span.length == id.length
-        && IdentityBytes.areEqual(arena + span.start, id.start, id.length)
+      guard span.length == id.length else { return false }
+      if id.length <= TextSpan.inlineBytes {
+        return UInt64(bitPattern: Int64(span.start)) == IdentityBytes.word(id.start, id.length)
+      }
+      return IdentityBytes.areEqual(arena + span.start, id.start, id.length)
     }
   }
 
@@ -271,6 +283,11 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   private func keep(_ id: UnsafeBufferPointer<UInt8>, of index: Int) {
     guard let known = arena, let texts else {
       preconditionFailure("a table of text ids was made for integers")
+    }
+    if id.count <= TextSpan.inlineBytes {
+      let word = id.baseAddress.map { IdentityBytes.word($0, id.count) } ?? 0
+      texts[index] = TextSpan(start: Int(Int64(bitPattern: word)), length: id.count)
+      return
     }
     if arenaCount + id.count > arenaCapacity {
       arenaCapacity = max(2 * arenaCapacity, arenaCount + id.count)
@@ -469,10 +486,21 @@ enum IdentityHash {
       z = hash(z ^ raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
       offset += 8
     }
+    // The rest, read as one number, first byte highest.
+    let rest = bytes.count - offset
     var tail: UInt64 = 0
-    while offset < bytes.count {
-      tail = tail << 8 | UInt64(bytes[offset])
-      offset += 1
+    if rest >= 4 {
+      let high = UInt64(
+        UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+      let low = UInt64(
+        UInt32(bigEndian: raw.loadUnaligned(fromByteOffset: bytes.count - 4, as: UInt32.self)))
+      // Where the two overlap they agree.
+      tail = high << UInt64(8 * (rest - 4)) | low
+    } else {
+      while offset < bytes.count {
+        tail = tail << 8 | UInt64(bytes[offset])
+        offset += 1
+      }
     }
     return hash(z ^ tail)
   }

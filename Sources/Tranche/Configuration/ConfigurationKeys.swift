@@ -39,7 +39,8 @@ package struct ConfigurationKey: Sendable {
     ConfigurationKey("run.threads", .integer, nil, "number of threads, all cores when absent"),
     ConfigurationKey("run.seed", .integer, .integer(0), "same data and seed, same bytes"),
     ConfigurationKey(
-      "run.memory", .text, nil, "what rescore, features, fit and assign may hold in memory, such as 4GiB"),
+      "run.memory", .text, nil,
+      "what rescore, features, fit and assign may hold in memory, such as 4GiB"),
   ]
 
   private static let read: [ConfigurationKey] = [

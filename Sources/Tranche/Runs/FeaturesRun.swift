@@ -77,7 +77,8 @@ public struct FeaturesRun: Sendable {
     return Result(
       out: out, customers: table.rows, features: table.names, rows: RowCounts(folded.counts),
       rowsFromState: state.map { $0.previous?.index.counts.read ?? 0 },
-      spilledBytes: folded.spilledBytes, threads: workers.threads, seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
+      spilledBytes: folded.spilledBytes, threads: workers.threads, seconds: watch.seconds,
+      peakMemoryBytes: ProcessMemory.peakBytes)
   }
 }
 

@@ -20,6 +20,8 @@ struct LedgerMemory: Sendable {
     var laterBytes = 0
     /// Bytes a customer of later steps that stay in memory whatever happens to the rest.
     var residentBytes = 0
+    /// Whether value is forecast, which takes longer than all else after the fold.
+    var hasForecast = false
   }
 
   /// Customers in a ledger of so many rows, before anybody has counted: transactions of a year.
@@ -52,7 +54,8 @@ struct LedgerMemory: Sendable {
   @Sendable private func place(_ size: FoldedSize) throws -> SpillSpace? {
     let inMemory = fixed + size.bytes + size.customers * (needs.laterBytes + needs.residentBytes)
     if inMemory <= budget.bytes { return nil }
-    try budget.check(needs: least(customers: size.customers), for: "for \(size.customers) customers")
+    try budget.check(
+      needs: least(customers: size.customers), for: "for \(size.customers) customers")
     return try SpillSpace(
       folder: folder, capacity: size.bytes + size.customers * needs.laterBytes + (64 << 20),
       residentLimit: budget.bytes - budget.bytes / 8)

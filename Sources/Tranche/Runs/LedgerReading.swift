@@ -27,6 +27,8 @@ struct LedgerReading {
     }
     // A ledger's broken rows are set aside and counted, not fatal.
     options.csv.rowErrors = .collect
+    // A block and its fields stay in a core's cache until they are decoded.
+    options.csv.blockBytes = 1 << 20
     // Whole row groups of a column at once are what little memory would go into.
     if let memory, memory.budget.bytes < 1 << 30 { options.parquet.buffersBatches = true }
     return try Sources.open(inputs, options: options)

@@ -102,7 +102,9 @@ final class CustomerRuns<Amount: LedgerAmount> {
     let widths = runs.first?.planes.map(\.width) ?? []
     let memory = widths.map { Buffer<UInt8>.uninitialized(count: $0 * total) }
     let ids = MergedIDs(rows: total, textBytes: setup.hasText ? textBytes : nil)
-    nonisolated(unsafe) let targets = memory.map { UnsafeMutableRawPointer($0.storage.baseAddress!) }
+    nonisolated(unsafe) let targets = memory.map {
+      UnsafeMutableRawPointer($0.storage.baseAddress!)
+    }
     try workers.forEach(shards.count, scratch: { RunScratch() }) { scratch, index in
       try merge.merge(shards[index], ids: ids, planes: targets, widths, scratch)
     }

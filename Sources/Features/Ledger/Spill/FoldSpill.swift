@@ -194,6 +194,13 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
     try file.read(at: arena.offset, into: bytes)
     try file.read(at: texts.offset, into: spans)
     for (state, span) in spans.bindMemory(to: Span.self).enumerated() {
+      if span.length <= Span.inlineBytes {
+        withUnsafeBytes(of: span.start) { inside in
+          let text = UnsafeRawBufferPointer(rebasing: inside[..<span.length])
+          table.restoreText(text.bindMemory(to: UInt8.self), state: state)
+        }
+        continue
+      }
       let text = UnsafeRawBufferPointer(rebasing: bytes[span.start..<span.start + span.length])
       table.restoreText(text.bindMemory(to: UInt8.self), state: state)
     }
