@@ -14,5 +14,7 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "pass.h"
+#include "rows.h"
 #pragma clang attribute pop
 #endif

@@ -12,6 +12,10 @@
 #define FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
 #include "peaks.h"
 #undef UNROLL
+#include "transpose.h"
+#include "lookup.h"
 #include "strict.h"
+#include "pass.h"
+#include "rows.h"
 #pragma clang attribute pop
 #endif

@@ -9,3 +9,5 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "pass.h"
+#include "rows.h"
