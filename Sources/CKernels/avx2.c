@@ -14,6 +14,8 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "pass.h"
+#include "rows.h"
 #include "dropout.h"
 #define EQUAL(v, x) _mm256_cmpeq_epi8(v, _mm256_set1_epi8((char)(x)))
 static inline uint64_t half_avx2(const uint8_t *p, uint8_t a, uint8_t b, uint8_t c, uint8_t d) {

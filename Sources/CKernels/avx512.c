@@ -12,7 +12,11 @@
 #define FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
 #include "peaks.h"
 #undef UNROLL
+#include "transpose.h"
+#include "lookup.h"
 #include "strict.h"
+#include "pass.h"
+#include "rows.h"
 #include "dropout.h"
 #define EQUAL(v, x) _mm512_cmpeq_epi8_mask(v, _mm512_set1_epi8((char)(x)))
 static inline uint64_t matches_avx512(const uint8_t *p, uint8_t a, uint8_t b, uint8_t c, uint8_t d) {

@@ -1,5 +1,4 @@
 // Which instruction sets run here, and the strict loops' entry points.
-#define _DEFAULT_SOURCE  // madvise
 #include "CKernels.h"
 
 #if defined(__x86_64__)
@@ -70,11 +69,9 @@ DISPATCH(void, tranche_seed,
           const float *candidates, int64_t trials, float *nearest, const double *weights,
           double *sums),
          (x, d, first, last, chosen, candidates, trials, nearest, weights, sums))
-DISPATCH(int64_t, tranche_update,
-         (const float *x, int64_t rows, int64_t d, int64_t k, int64_t first, int64_t last,
-          const int32_t *fresh, int32_t *labels, const double *weights, double *sums,
-          double *cluster_weights),
-         (x, rows, d, k, first, last, fresh, labels, weights, sums, cluster_weights))
+DISPATCH(void, tranche_pass,
+         (const tranche_problem *problem, int64_t first, int64_t last, tranche_pass_state *state),
+         (problem, first, last, state))
 DISPATCH(double, tranche_conclude,
          (const double *squared, const int32_t *labels, const double *weights, int64_t rows,
           int64_t k, float *distances, int64_t *sizes, double *cluster_weights),
@@ -91,9 +88,9 @@ DISPATCH(void, tranche_tile_norms,
          (const float *x, int64_t d, int64_t first, int64_t last, float *norms),
          (x, d, first, last, norms))
 DISPATCH(int64_t, tranche_fill_rows,
-         (float *x, int64_t rows, int64_t d, int64_t first, int64_t last, const float *values,
-          const double *centers, double limit),
-         (x, rows, d, first, last, values, centers, limit))
+         (float *x, float *norms, int64_t rows, int64_t d, int64_t first, int64_t last,
+          const float *values, const double *centers, double limit),
+         (x, norms, rows, d, first, last, values, centers, limit))
 DISPATCH(void, tranche_drop_out,
          (const tranche_drop_out_panels *panels, int with_moments, double *sums),
          (panels, with_moments, sums))
@@ -111,19 +108,3 @@ DISPATCH(void, tranche_cluster_distances,
 DISPATCH(float, tranche_multiply_add, (int64_t rounds, float seed), (rounds, seed))
 DISPATCH(int64_t, tranche_flops, (int64_t rounds), (rounds))
 DISPATCH(float, tranche_read, (const float *x, int64_t count), (x, count))
-
-#if defined(__linux__)
-#include <sys/mman.h>
-// The kernel clears and maps memory 2 MB at a time instead of 4 KB: where it cannot, nothing changes.
-void tranche_prefer_large_pages(void *memory, size_t bytes) {
-  const uintptr_t page = (uintptr_t)1 << 21;
-  uintptr_t first = ((uintptr_t)memory + page - 1) & ~(page - 1);
-  uintptr_t last = ((uintptr_t)memory + bytes) & ~(page - 1);
-  if (last > first) (void)madvise((void *)first, last - first, MADV_HUGEPAGE);
-}
-#else
-void tranche_prefer_large_pages(void *memory, size_t bytes) {
-  (void)memory;
-  (void)bytes;
-}
-#endif

@@ -10,6 +10,8 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "pass.h"
+#include "rows.h"
 #include "dropout.h"
 
 // A byte of the result is 0x80 where the word's byte is x and 0 elsewhere, exactly (H. S. Warren,

@@ -92,7 +92,9 @@ package struct Assignment: Sendable {
     _ count: Int, _ fill: (UnsafeMutablePointer<Value>) throws -> Void
   ) rethrows -> [Value] {
     try [Value](unsafeUninitializedCapacity: max(count, 1)) { buffer, initialized in
-      LargeMemory.prefersLargePages(buffer)
+      LargeMemory.preferLargePages(
+        UnsafeMutableRawPointer(buffer.baseAddress!),
+        bytes: buffer.count * MemoryLayout<Value>.stride)
       try fill(buffer.baseAddress!)
       initialized = count
     }

@@ -19,6 +19,7 @@ extension FeatureMatrix {
       try centers
       ?? (0..<columns.count).map { try mean(sources[$0], column: $0, workers: workers) }
     let matrix = FeatureMatrix(rows: rows, columns: columns.count, centers: centers)
+    try matrix.populate(workers)
     let pieces = Shards(rows: matrix.tileCount, rowsPerShard: tilesPerPiece)
     let bad = try workers.map(pieces.count) { piece -> (row: Int, column: Int)? in
       for column in 0..<sources.count {

@@ -16,13 +16,10 @@ extension FeatureMatrix {
     let matrix = FeatureMatrix(
       rows: rows, columns: columns,
       centers: try means(values, columns: columns, workers: workers))
+    try matrix.populate(workers)
     let pieces = Shards(rows: matrix.tileCount, rowsPerShard: 64)
     nonisolated(unsafe) let values = values
-    let bad = try workers.map(pieces.count) { piece -> Int? in
-      if let place = matrix.fill(tiles: pieces[piece], fromRows: values) { return place }
-      matrix.finish(tiles: pieces[piece])
-      return nil
-    }
+    let bad = try workers.map(pieces.count) { matrix.fill(tiles: pieces[$0], fromRows: values) }
     if let first = bad.compactMap({ $0 }).first {
       throw ClusteringError.invalidValue(row: first / columns, column: first % columns)
     }

@@ -8,17 +8,20 @@ package enum KMeans {
   /// - Parameters:
   ///   - matrix: n × d, filled and finished.
   ///   - weights: n, finite, 0 or more; weight w counts as w copies of the row. nil = 1 each.
+  ///   - distances: Whether the result holds each row's distance to its centroid.
   ///   - progress: Called on this thread after each iteration.
   /// - Returns: The best of the configured restarts, with exactly k non-empty clusters.
   /// - Throws: ``ClusteringError``, ``ConfigurationError`` for the kernel's name, `Cancelled`.
-  /// - Complexity: O(n·k·d) per iteration; 16 bytes per row beside the matrix at most.
+  /// - Complexity: O(n·k·d) per iteration; beside the matrix 4 bytes per row for labels, 4 for
+  ///   distances, and 1 for labels between iterations (4 for more than 256 clusters).
   ///
   /// The same bytes for any thread count, kernel and CPU.
   ///
   /// Source: Lloyd, IEEE Trans. Inf. Theory 28 (1982); stopping rules as scikit-learn 1.9.
   package static func fit(
     _ matrix: FeatureMatrix, weights: [Double]? = nil, configuration: KMeansConfiguration,
-    workers: Workers = Workers(), progress: (KMeansProgress) -> Void = { _ in }
+    distances: Bool = true, workers: Workers = Workers(),
+    progress: (KMeansProgress) -> Void = { _ in }
   ) throws -> KMeansResult {
     let sweep = try makeSweep(matrix, weights: weights, configuration, workers)
     let k = configuration.clusterCount
@@ -41,7 +44,7 @@ package enum KMeans {
       var lloyd = Lloyd(
         sweep, k: k, maxIterations: configuration.maxIterations, shiftTolerance: tolerance,
         algorithm: configuration.algorithm)
-      let outcome = try lloyd.run(from: start) { iteration, changed, shift in
+      let outcome = try lloyd.run(from: start, distances: distances) { iteration, changed, shift in
         progress(
           KMeansProgress(restart: restart, iteration: iteration, changed: changed, shift: shift))
       }

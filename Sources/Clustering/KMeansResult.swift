@@ -63,19 +63,25 @@ package struct KMeansProgress: Sendable {
 package final class RowResults: @unchecked Sendable {
   package let rows: Int
   private let labelStorage: RowStorage<Int32>
-  private let distanceStorage: RowStorage<Float>
+  private let distanceStorage: RowStorage<Float>?
 
-  init(labels: RowStorage<Int32>, distances: RowStorage<Float>) {
-    precondition(labels.rows == distances.rows)
+  /// - Parameter distances: Nil where no one asked for them: they cannot be read then.
+  init(labels: RowStorage<Int32>, distances: RowStorage<Float>?) {
+    precondition(distances == nil || labels.rows == distances?.rows)
     rows = labels.rows
     (labelStorage, distanceStorage) = (labels, distances)
   }
 
   /// Valid while this object is.
   package var labelBase: UnsafePointer<Int32> { UnsafePointer(labelStorage.base) }
-  package var distanceBase: UnsafePointer<Float> { UnsafePointer(distanceStorage.base) }
+  package var distanceBase: UnsafePointer<Float> { UnsafePointer(askedDistances.base) }
+
+  private var askedDistances: RowStorage<Float> {
+    guard let distanceStorage else { preconditionFailure("distances were not asked for") }
+    return distanceStorage
+  }
 
   /// Made when first asked for, and kept.
   package private(set) lazy var labels = labelStorage.array
-  package private(set) lazy var distances = distanceStorage.array
+  package private(set) lazy var distances = askedDistances.array
 }

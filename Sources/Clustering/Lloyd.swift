@@ -4,9 +4,9 @@ import Sharding
 /// One run of Lloyd's iterations from given centroids (all in the matrix's centred space).
 ///
 /// The steps are those of scikit-learn's `_kmeans_single_lloyd`. The sums behind the centroids change
-/// only for points that changed label; they are taken in full every ``fullSumInterval`` iterations and
-/// at the end, so that rounding cannot creep and the final centroids are those of one full Double
-/// pass.
+/// only for points that changed label; they are taken in full while many do, every
+/// ``fullSumInterval`` iterations and at the end, so that rounding cannot creep and the final centroids
+/// are those of one full Double pass.
 ///
 /// Cost per iteration: one read of the matrix, O(n·k·d) operations, O(shards·k·d) memory.
 struct Lloyd {
@@ -18,7 +18,7 @@ struct Lloyd {
   /// On Σ‖Δcentroid‖².
   let shiftTolerance: Double
 
-  private let labels: RowStorage<Int32>
+  private let labels: StoredLabels
   private var sums: [Double]
   private var clusterWeights: [Double]
   /// Per shard: k·d sums, k weights.
@@ -28,12 +28,22 @@ struct Lloyd {
   private(set) var rechecked = 0
   private(set) var assigned = 0
 
+  /// Share of the rows that must change label for sums of all to cost less than moving those:
+  /// (k + 2)·d eight-lane operations in four cycles a tile, against some 20 cycles a moved point;
+  /// nil where all are summed point by point, too.
+  private var wholeShare: Double? {
+    let d = sweep.matrix.columns
+    guard sweep.weights == nil, StrictLoops.sumsAreDense(columns: d, k: k) else { return nil }
+    return Double((k + 2) * d) / 320
+  }
+
   /// Final centroids and what follows from them.
   struct Outcome {
     /// Centred.
     var centroids: [Double]
     var labels: RowStorage<Int32>
-    var distances: RowStorage<Float>
+    /// Nil unless asked for.
+    var distances: RowStorage<Float>?
     var inertia: Double
     var sizes: [Int]
     var clusterWeights: [Double]
@@ -51,14 +61,16 @@ struct Lloyd {
     self.shiftTolerance = shiftTolerance
     policy = BoundsPolicy(sweep, clusters: k, algorithm)
     let d = sweep.matrix.columns
-    labels = RowStorage(uninitialized: sweep.matrix.rows)
+    labels = StoredLabels(rows: sweep.matrix.rows, clusters: k)
     sums = [Double](repeating: 0, count: k * d)
     clusterWeights = [Double](repeating: 0, count: k)
     partials = RowStorage(rows: sweep.shards.count * (k * d + k), repeating: 0)
   }
 
+  /// - Parameter distances: Whether to compute each row's.
   mutating func run(
-    from start: [Double], _ progress: (_ iteration: Int, _ changed: Int, _ shift: Double) -> Void
+    from start: [Double], distances: Bool,
+    _ progress: (_ iteration: Int, _ changed: Int, _ shift: Double) -> Void
   ) throws -> Outcome {
     let d = sweep.matrix.columns
     var centroids = start
@@ -67,18 +79,22 @@ struct Lloyd {
     var status = KMeansStatus.iterationLimit
     var iterations = 0
     var hasFullSums = false
-    var lastChanged = 0
+    var lastShare: Double?
     var seen: Set<UInt64> = [Self.fingerprint(start)]
     while iterations < maxIterations {
       iterations += 1
       assignedTo = centroids
-      let isFull = iterations == maxIterations || iterations % Self.fullSumInterval == 1
-      let usesBounds = policy.usesBounds(
-        changed: iterations == 1 ? nil : Double(lastChanged) / Double(sweep.matrix.rows))
-      let changed = try assignAndUpdate(
-        centroids, isFirst: iterations == 1, inFull: isFull, usesBounds: usesBounds)
-      lastChanged = changed
-      hasFullSums = isFull
+      var taking = StrictLoops.Taking.changed
+      if iterations == maxIterations || iterations % Self.fullSumInterval == 1
+        || lastShare ?? 1 > wholeShare ?? .infinity
+      {
+        taking = .all
+      }
+      if iterations == 1 { taking = .first }
+      let usesBounds = policy.usesBounds(changed: lastShare)
+      let changed = try assignAndUpdate(centroids, taking: taking, usesBounds: usesBounds)
+      lastShare = Double(changed) / Double(sweep.matrix.rows)
+      hasFullSums = taking != .changed
       if needsFullSums { try recomputeSums() }
       centroids = try means(assignedTo: assignedTo)
       var shift = 0.0
@@ -107,7 +123,7 @@ struct Lloyd {
       centroids = try means(assignedTo: assignedTo)
       relocations = counted
     }
-    var outcome = try settle(centroids)
+    var outcome = try settle(centroids, distances: distances)
     outcome.iterations = iterations
     outcome.status = status
     return outcome
@@ -116,11 +132,10 @@ struct Lloyd {
   /// E step fused with the update of the sums. Returns how many labels changed.
   ///
   /// - Parameters:
-  ///   - isFirst: There are no labels yet: all change.
-  ///   - inFull: The sums are taken anew from the new labels.
+  ///   - taking: Which points go into the sums.
   ///   - usesBounds: Groups of centroids that cannot be nearest are left out.
   private mutating func assignAndUpdate(
-    _ centroids: [Double], isFirst: Bool, inFull: Bool, usesBounds: Bool
+    _ centroids: [Double], taking: StrictLoops.Taking, usesBounds: Bool
   ) throws -> Int {
     let (sweep, labels, k) = (self.sweep, self.labels, self.k)
     let (matrix, kernel) = (sweep.matrix, sweep.kernel)
@@ -128,39 +143,30 @@ struct Lloyd {
     let pack = kernel.pack(centroids, columns: d)
     let bounds = usesBounds ? policy.bounds : nil
     bounds?.move(to: pack)
-    let counts = try forEachShard(bounds) { partial, memory, tiles in
+    let findsByTile = bounds == nil && kernel.worksByTile
+    let counts = try forEachShard(bounds, wholeShards: !findsByTile) { partial, memory, tiles in
       var result = PassCounts()
       let fresh = memory.labels.base
-      Sweep.forEachBlock(tiles, of: sweep.passTiles) { block in
-        let rows = sweep.rows(of: block)
-        let current = labels.base + rows.lowerBound
-        if let bounds, let scratch = memory.bounds {
-          let pass = bounds.assign(
-            matrix, to: pack, tiles: block, previous: current, labels: fresh, scratch: scratch)
-          result.rechecked += pass.rechecked
-          result.scored += pass.scored
-        } else {
-          result.rechecked += kernel.assign(
-            matrix, to: pack, tiles: block, labels: fresh, scratch: memory.kernel)
-        }
-        if inFull {
-          if isFirst {
-            result.changed += rows.count
-          } else {
-            for i in 0..<rows.count where current[i] != fresh[i] { result.changed += 1 }
-          }
-          current.update(repeating: -1, count: block.count * FeatureMatrix.tileRows)
-        }
-        let moved = StrictLoops.update(
-          matrix, clusters: k, tiles: block, fresh: fresh, labels: current,
-          weights: sweep.weights(from: block.lowerBound), sums: partial,
-          clusterWeights: partial + k * d)
-        if !inFull { result.changed += moved }
+      if let bounds, let scratch = memory.bounds, let previous = memory.previous {
+        labels.copy(sweep.rows(of: tiles), to: previous.base)
+        let found = bounds.assign(
+          matrix, to: pack, tiles: tiles, previous: previous.base, labels: fresh,
+          scratch: scratch)
+        (result.rechecked, result.scored) = found
+      } else if !findsByTile {
+        result.rechecked = kernel.assign(
+          matrix, to: pack, tiles: tiles, labels: fresh, scratch: memory.kernel)
       }
+      let pass = StrictLoops.pass(
+        matrix, pack, kernel: findsByTile ? kernel : nil, tiles: tiles, fresh: fresh,
+        labels: labels, taking: taking, weights: sweep.weights(from: tiles.lowerBound),
+        sums: partial, clusterWeights: partial + k * d)
+      result.changed = pass.changed
+      result.rechecked += pass.rechecked
       return result
     }
-    if inFull { clearSums() }
-    merge { inFull || counts[$0].changed > 0 }
+    if taking != .changed { clearSums() }
+    merge { taking != .changed || counts[$0].changed > 0 }
     rechecked += counts.reduce(0) { $0 + $1.rechecked }
     assigned += matrix.rows
     if let bounds {
@@ -181,6 +187,8 @@ struct Lloyd {
   private struct ThreadMemory {
     let labels: RowStorage<Int32>
     let kernel: KernelScratch
+    /// A shard's labels of the last pass, for bounds.
+    let previous: RowStorage<Int32>?
     let bounds: CentroidBounds.Scratch?
   }
 
@@ -199,16 +207,12 @@ struct Lloyd {
   private mutating func recomputeSums() throws {
     let (sweep, labels, k) = (self.sweep, self.labels, self.k)
     let matrix = sweep.matrix
-    _ = try forEachShard(nil) { partial, memory, tiles in
-      let none = memory.labels.base
-      Sweep.forEachBlock(tiles) { block in
-        none.update(repeating: -1, count: Sweep.blockRows)
-        _ = StrictLoops.update(
-          matrix, clusters: k, tiles: block,
-          fresh: labels.base + block.lowerBound * FeatureMatrix.tileRows, labels: none,
-          weights: sweep.weights(from: block.lowerBound), sums: partial,
-          clusterWeights: partial + k * matrix.columns)
-      }
+    _ = try forEachShard(nil, wholeShards: true) { partial, memory, tiles in
+      labels.copy(sweep.rows(of: tiles), to: memory.labels.base)
+      StrictLoops.sum(
+        matrix, clusters: k, tiles: tiles, labels: memory.labels.base,
+        weights: sweep.weights(from: tiles.lowerBound), sums: partial,
+        clusterWeights: partial + k * matrix.columns)
       return PassCounts()
     }
     clearSums()
@@ -216,8 +220,10 @@ struct Lloyd {
   }
 
   /// Runs `body` on every shard with its zeroed partial sums and the thread's memory.
+  ///
+  /// - Parameter wholeShards: The memory has room for a shard's labels, not for a few tiles' only.
   private func forEachShard(
-    _ bounds: CentroidBounds?,
+    _ bounds: CentroidBounds?, wholeShards: Bool,
     _ body:
       @Sendable (
         _ partial: UnsafeMutablePointer<Double>, _ memory: ThreadMemory, _ tiles: Range<Int>
@@ -231,8 +237,14 @@ struct Lloyd {
       scratch: {
         ThreadMemory(
           labels: RowStorage<Int32>(
-            rows: sweep.passTiles * FeatureMatrix.tileRows, repeating: 0),
+            rows: wholeShards
+              ? sweep.shards.rowsPerShard * FeatureMatrix.tileRows : StrictLoops.passRows,
+            repeating: 0),
           kernel: sweep.kernel.scratch(columns: sweep.matrix.columns, k: k),
+          previous: bounds.map { _ in
+            RowStorage<Int32>(
+              rows: sweep.shards.rowsPerShard * FeatureMatrix.tileRows, repeating: 0)
+          },
           bounds: bounds.map(CentroidBounds.Scratch.init))
       },
       { memory, shard in
@@ -271,9 +283,12 @@ struct Lloyd {
     var clusterWeights = self.clusterWeights
     let empty = (0..<k).filter { clusterWeights[$0] <= 0 }
     if !empty.isEmpty {
-      let far = try farthestRows(empty.count, from: assignedTo, leaving: clusterWeights)
+      let current = RowStorage<Int32>(rows: sweep.matrix.rows, repeating: 0)
+      labels.copy(0..<sweep.matrix.rows, to: current.base)
+      let far = try farthestRows(
+        empty.count, labels: current, from: assignedTo, leaving: clusterWeights)
       for (j, row) in zip(empty, far) {
-        let from = Int(labels.base[row])
+        let from = labels[row]
         let weight = sweep.weights?.storage.base[row] ?? 1
         for i in 0..<d {
           let value = weight * Double(sweep.matrix[row, i])
@@ -294,15 +309,17 @@ struct Lloyd {
 
   /// Labels, distances and inertia for final centroids. While a cluster is empty, it moves onto the
   /// farthest point and all points are assigned again; inertia falls each time, so this ends.
-  mutating func settle(_ start: [Double]) throws -> Outcome {
+  ///
+  /// - Parameter distances: Whether to compute each row's.
+  mutating func settle(_ start: [Double], distances: Bool) throws -> Outcome {
     let d = sweep.matrix.columns
     var centroids = start
     while true {
-      let outcome = try conclude(centroids)
+      let outcome = try conclude(centroids, distances: distances)
       let empty = (0..<k).filter { outcome.clusterWeights[$0] == 0 }
       if empty.isEmpty { return outcome }
-      labels.base.update(from: outcome.labels.base, count: sweep.matrix.rows)
-      let far = try farthestRows(empty.count, from: centroids, leaving: nil)
+      let far = try farthestRows(
+        empty.count, labels: outcome.labels, from: centroids, leaving: nil)
       guard !far.isEmpty else {
         throw ClusteringError.tooFewDistinctRows(clusters: k, largest: k - empty.count)
       }
@@ -314,14 +331,16 @@ struct Lloyd {
   }
 
   /// The last E step, with all that is reported of it, in one pass.
-  private mutating func conclude(_ centroids: [Double]) throws -> Outcome {
+  private mutating func conclude(_ centroids: [Double], distances: Bool) throws -> Outcome {
     let (sweep, k) = (self.sweep, self.k)
     let pack = sweep.kernel.pack(centroids, columns: sweep.matrix.columns)
     let rows = sweep.matrix.rows
     let labels = RowStorage<Int32>(uninitialized: rows)
-    let distances = RowStorage<Float>(uninitialized: rows)
+    try labels.populate(sweep.workers)
+    let distances = distances ? RowStorage<Float>(uninitialized: rows) : nil
+    try distances?.populate(sweep.workers)
     let parts = try sweep.workers.map(sweep.shards.count) {
-      Conclusion(sweep, k, pack, shard: $0, labels: labels.base, distances: distances.base)
+      Conclusion(sweep, k, pack, shard: $0, labels: labels.base, distances: distances?.base)
     }
     rechecked += parts.reduce(0) { $0 + $1.rechecked }
     assigned += rows
@@ -341,24 +360,23 @@ struct Lloyd {
 
     init(
       _ sweep: Sweep, _ k: Int, _ pack: CentroidPack, shard: Int,
-      labels: UnsafeMutablePointer<Int32>, distances: UnsafeMutablePointer<Float>
+      labels: UnsafeMutablePointer<Int32>, distances: UnsafeMutablePointer<Float>?
     ) {
       var counts = [Int64](repeating: 0, count: k)
       weights = [Double](repeating: 0, count: k)
-      let fresh = RowStorage<Int32>(uninitialized: Sweep.blockRows)
       let squared = RowStorage<Double>(uninitialized: Sweep.blockRows)
       let scratch = sweep.kernel.scratch(columns: sweep.matrix.columns, k: k)
       Sweep.forEachBlock(sweep.shards[shard]) { block in
         let rows = sweep.rows(of: block)
+        let own = labels + rows.lowerBound
         rechecked += sweep.kernel.assign(
-          sweep.matrix, to: pack, tiles: block, labels: fresh.base, scratch: scratch)
-        StrictLoops.distances(
-          sweep.matrix, pack, tiles: block, labels: fresh.base, out: squared.base)
+          sweep.matrix, to: pack, tiles: block, labels: own, scratch: scratch)
+        StrictLoops.distances(sweep.matrix, pack, tiles: block, labels: own, out: squared.base)
         inertia += StrictLoops.conclude(
-          rows: rows.count, clusters: k, squared: squared.base, labels: fresh.base,
-          weights: sweep.weights(from: block.lowerBound), distances: distances + rows.lowerBound,
-          sizes: &counts, clusterWeights: &weights)
-        (labels + rows.lowerBound).update(from: fresh.base, count: rows.count)
+          rows: rows.count, clusters: k, squared: squared.base, labels: own,
+          weights: sweep.weights(from: block.lowerBound),
+          distances: distances.map { $0 + rows.lowerBound }, sizes: &counts,
+          clusterWeights: &weights)
       }
       sizes = counts.map(Int.init)
       if sweep.weights == nil { weights = counts.map(Double.init) }
@@ -368,11 +386,14 @@ struct Lloyd {
   /// At most `count` rows of positive weight and distance, no two alike, by distance to their
   /// centroid descending, then index ascending.
   ///
-  /// - Parameter leaving: When given, the clusters' weights: no cluster gives its last row.
+  /// - Parameters:
+  ///   - labels: Of all rows.
+  ///   - leaving: When given, the clusters' weights: no cluster gives its last row.
   private func farthestRows(
-    _ count: Int, from centroids: [Double], leaving clusterWeights: [Double]?
+    _ count: Int, labels: RowStorage<Int32>, from centroids: [Double],
+    leaving clusterWeights: [Double]?
   ) throws -> [Int] {
-    let (sweep, labels) = (self.sweep, self.labels)
+    let sweep = self.sweep
     let (matrix, weights) = (sweep.matrix, sweep.weights)
     let pack = sweep.kernel.pack(centroids, columns: matrix.columns)
     // Padding lanes have distances too, which no one reads, to whatever centroid.

@@ -144,11 +144,10 @@ package struct MiniBatchKMeans {
     let labels = RowStorage<Int32>(rows: matrix.rows, repeating: 0)
     _ = try sweep.assign(pack, labels: labels)
     batchInertia = try sweep.inertia(pack, labels: labels)
-    let none = RowStorage<Int32>(rows: matrix.rows, repeating: -1)
     var sums = [Double](repeating: 0, count: k * d)
     var gained = [Double](repeating: 0, count: k)
-    _ = StrictLoops.update(
-      matrix, clusters: k, tiles: 0..<matrix.tileCount, fresh: labels.base, labels: none.base,
+    StrictLoops.sum(
+      matrix, clusters: k, tiles: 0..<matrix.tileCount, labels: labels.base,
       weights: sweep.weights(from: 0), sums: &sums, clusterWeights: &gained)
     for j in 0..<k where gained[j] > 0 {
       counts[j] += gained[j]
@@ -245,7 +244,7 @@ package struct MiniBatchKMeans {
     }
     let centroids = try state.refine(sweep, draws)
     var lloyd = Lloyd(sweep, k: k, maxIterations: 1, shiftTolerance: 0)
-    var outcome = try lloyd.settle(centroids)
+    var outcome = try lloyd.settle(centroids, distances: true)
     outcome.iterations = state.steps
     outcome.status = status
     var result = KMeans.describe(outcome, sweep)
@@ -269,7 +268,7 @@ package struct MiniBatchKMeans {
     var lloyd = Lloyd(
       sample, k: configuration.clusterCount, maxIterations: 100,
       shiftTolerance: 1e-4 * (try sample.meanVariance()))
-    return try lloyd.run(from: shifted, { _, _, _ in }).centroids
+    return try lloyd.run(from: shifted, distances: false) { _, _, _ in }.centroids
   }
 
   /// The start of least inertia on a validation sample, of several made on samples.

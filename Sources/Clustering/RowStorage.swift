@@ -24,6 +24,9 @@ final class RowStorage<Value: BitwiseCopyable>: @unchecked Sendable {
     base = memory.base.bindMemory(to: Value.self, capacity: capacity)
   }
 
+  /// Maps memory that is about to be written, on all threads.
+  func populate(_ workers: Workers) throws { try memory.populate(workers) }
+
   var array: [Value] { Array(UnsafeBufferPointer(start: base, count: rows)) }
 }
 

@@ -14,9 +14,6 @@ struct Sweep: Sendable {
   static let blockTiles = 16
   static var blockRows: Int { blockTiles * FeatureMatrix.tileRows }
 
-  /// Tiles of one step of an iteration: where points are small, more of them stay in cache.
-  var passTiles: Int { matrix.columns <= 8 ? 4 * Self.blockTiles : Self.blockTiles }
-
   init(
     _ matrix: FeatureMatrix, clusters k: Int, kernel: KernelSet, workers: Workers,
     weights: SampleWeights?
@@ -49,12 +46,10 @@ struct Sweep: Sendable {
 
   /// Calls `body` for every block of a shard's tiles.
   @inline(__always)
-  static func forEachBlock(
-    _ tiles: Range<Int>, of size: Int = blockTiles, _ body: (Range<Int>) -> Void
-  ) {
+  static func forEachBlock(_ tiles: Range<Int>, _ body: (Range<Int>) -> Void) {
     var first = tiles.lowerBound
     while first < tiles.upperBound {
-      let last = min(first + size, tiles.upperBound)
+      let last = min(first + blockTiles, tiles.upperBound)
       body(first..<last)
       first = last
     }

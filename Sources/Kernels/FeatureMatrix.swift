@@ -74,7 +74,10 @@ package final class FeatureMatrix: @unchecked Sendable {
     return bad < 0 ? nil : Int(bad)
   }
 
-  /// Writes all columns for the points of `tiles` from row-major values (n × d).
+  /// Maps the tiles' memory on all threads, before anything is written to it. Not needed, only faster.
+  package func populate(_ workers: Workers) throws { try memory.populate(workers) }
+
+  /// Writes all columns for the points of `tiles` from row-major values (n × d), and finishes them.
   ///
   /// - Returns: The first place, row · columns + column, whose value is not finite or is further than
   ///   ``largestMagnitude`` from its column's centre; nil when all is well.
@@ -85,7 +88,7 @@ package final class FeatureMatrix: @unchecked Sendable {
     precondition(values.count == rows * columns && range.upperBound <= tileCount)
     guard let base = values.baseAddress, !range.isEmpty else { return nil }
     let bad = tranche_fill_rows(
-      level, tiles, Int64(rows), Int64(columns), Int64(range.lowerBound),
+      level, tiles, norms, Int64(rows), Int64(columns), Int64(range.lowerBound),
       Int64(range.upperBound), base, centers, Self.largestMagnitude)
     return bad < 0 ? nil : Int(bad)
   }

@@ -22,8 +22,15 @@ package struct KernelSet: Sendable {
       _ problem: borrowing tranche_problem, _ pack: CentroidPack, _ tiles: Range<Int>,
       _ labels: UnsafeMutablePointer<Int32>, _ scratch: KernelScratch
     ) -> Int
+  /// The same for a few tiles, as ``StrictLoops`` calls it; nil where the set works on blocks.
+  let tileFunction: TileFunction?
   /// The same with bounds; nil where the set has none.
   let bounded: BoundedFunction?
+
+  struct TileFunction: @unchecked Sendable {
+    // A C function pointer is immutable code.
+    let call: tranche_assign_function
+  }
 
   struct BoundedFunction: @unchecked Sendable {
     // A C function pointer is immutable code.
@@ -32,10 +39,12 @@ package struct KernelSet: Sendable {
 
   /// Whether ``CentroidBounds`` can use this set.
   package var hasBounds: Bool { bounded != nil }
+  /// Whether a pass can call this set every few tiles, while their points are in the first cache.
+  package var worksByTile: Bool { tileFunction != nil }
 
   init(
     name: String, family: Family, isSupported: Bool, group: Int,
-    bounded: BoundedFunction? = nil,
+    tileFunction: TileFunction? = nil, bounded: BoundedFunction? = nil,
     run:
       @escaping @Sendable (
         borrowing tranche_problem, CentroidPack, Range<Int>, UnsafeMutablePointer<Int32>,
@@ -46,6 +55,7 @@ package struct KernelSet: Sendable {
     self.family = family
     self.isSupported = isSupported
     self.group = group
+    self.tileFunction = tileFunction
     self.bounded = bounded
     self.run = run
   }
@@ -96,7 +106,7 @@ extension KernelSet {
     nonisolated(unsafe) let function = function
     return KernelSet(
       name: name, family: .fused, isSupported: supported, group: Int(group),
-      bounded: BoundedFunction(call: bounded)
+      tileFunction: TileFunction(call: function), bounded: BoundedFunction(call: bounded)
     ) { problem, _, tiles, labels, _ in
       withUnsafePointer(to: problem) {
         Int(function($0, Int64(tiles.lowerBound), Int64(tiles.upperBound), labels))

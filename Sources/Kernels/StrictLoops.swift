@@ -55,31 +55,93 @@ package enum StrictLoops {
     }
   }
 
-  /// Moves points whose label changed between the k clusters' sums; see `tranche_update`.
-  package static func update(
-    _ matrix: FeatureMatrix, clusters k: Int, tiles: Range<Int>, fresh: UnsafePointer<Int32>,
-    labels: UnsafeMutablePointer<Int32>, weights: UnsafePointer<Double>?,
-    sums: UnsafeMutablePointer<Double>, clusterWeights: UnsafeMutablePointer<Double>,
-    level: Int32 = KernelSet.strictLevel
-  ) -> Int {
-    precondition(tiles.upperBound <= matrix.tileCount)
-    return withExtendedLifetime(matrix) {
-      Int(
-        tranche_update(
-          level, matrix.tiles, Int64(matrix.rows), Int64(matrix.columns), Int64(k),
-          Int64(tiles.lowerBound), Int64(tiles.upperBound), fresh, labels, weights, sums,
-          clusterWeights))
+  /// How ``pass(_:_:kernel:tiles:fresh:labels:taking:weights:sums:clusterWeights:level:)`` takes
+  /// points into the sums.
+  package enum Taking: Sendable {
+    /// All of them; there are no labels yet.
+    case first
+    /// All of them.
+    case all
+    /// Those with a new label: out of their old cluster's sums, into their new one's.
+    case changed
+
+    fileprivate var mode: Int32 {
+      switch self {
+      case .first: Int32(TRANCHE_PASS_FIRST)
+      case .all: Int32(TRANCHE_PASS_ALL)
+      case .changed: Int32(TRANCHE_PASS_CHANGED)
+      }
     }
   }
 
-  /// Euclidean distances, cluster sizes and weights of rows whose squared distances and labels (all
+  /// Entries of `fresh` that a pass with a kernel needs.
+  package static let passRows = Int(TRANCHE_PASS_TILES) * FeatureMatrix.tileRows
+
+  /// Whether sums of all points of this shape are taken tile by tile, without a branch per point.
+  package static func sumsAreDense(columns d: Int, k: Int) -> Bool {
+    tranche_sums_are_dense(Int64(d), Int64(k)) != 0
+  }
+
+  /// A shard's part of an iteration: labels, and what they do to the sums.
+  ///
+  /// The sums depend on the tiles and on `taking`, not on who found the labels.
+  ///
+  /// - Parameters:
+  ///   - kernel: A fused set that finds the labels tile by tile; nil: they are in `fresh`.
+  ///   - fresh: Room for ``passRows`` labels, or those of the range's first tile on.
+  ///   - labels: Where labels are kept, and were last time.
+  ///   - sums: k × d, added to, as is `clusterWeights` (k).
+  /// - Returns: How many labels are new, and how many points were decided in Double.
+  package static func pass(
+    _ matrix: FeatureMatrix, _ pack: CentroidPack, kernel: KernelSet?, tiles: Range<Int>,
+    fresh: UnsafeMutablePointer<Int32>, labels: StoredLabels, taking: Taking,
+    weights: UnsafePointer<Double>?, sums: UnsafeMutablePointer<Double>,
+    clusterWeights: UnsafeMutablePointer<Double>, level: Int32 = KernelSet.strictLevel
+  ) -> (changed: Int, rechecked: Int) {
+    precondition(tiles.upperBound <= matrix.tileCount && labels.rows >= matrix.rows)
+    precondition(kernel == nil || kernel?.tileFunction != nil)
+    var state = tranche_pass_state(
+      assign: kernel?.tileFunction?.call, fresh: fresh,
+      labels: labels.base + tiles.lowerBound * FeatureMatrix.tileRows * labels.bytes,
+      label_bytes: Int32(labels.bytes), mode: taking.mode, weights: weights, sums: sums,
+      cluster_weights: clusterWeights, changed: 0, rechecked: 0)
+    withExtendedLifetime((matrix, pack, labels)) {
+      withUnsafePointer(to: pack.problem(matrix)) {
+        tranche_pass(level, $0, Int64(tiles.lowerBound), Int64(tiles.upperBound), &state)
+      }
+    }
+    return (Int(state.changed), Int(state.rechecked))
+  }
+
+  /// Adds weight · row of the rows of `tiles` to the sums (k × d) and weights (k) of their clusters,
+  /// as a pass that takes all does. `labels` from the range's first tile on.
+  package static func sum(
+    _ matrix: FeatureMatrix, clusters k: Int, tiles: Range<Int>, labels: UnsafePointer<Int32>,
+    weights: UnsafePointer<Double>?, sums: UnsafeMutablePointer<Double>,
+    clusterWeights: UnsafeMutablePointer<Double>, level: Int32 = KernelSet.strictLevel
+  ) {
+    precondition(tiles.upperBound <= matrix.tileCount)
+    var problem = tranche_problem()
+    (problem.x, problem.rows) = (UnsafePointer(matrix.tiles), Int64(matrix.rows))
+    (problem.d, problem.k) = (Int64(matrix.columns), Int64(k))
+    // Without a kernel, `fresh` is only read.
+    var state = tranche_pass_state(
+      assign: nil, fresh: UnsafeMutablePointer(mutating: labels), labels: nil, label_bytes: 4,
+      mode: Taking.first.mode, weights: weights, sums: sums, cluster_weights: clusterWeights,
+      changed: 0, rechecked: 0)
+    withExtendedLifetime(matrix) {
+      tranche_pass(level, &problem, Int64(tiles.lowerBound), Int64(tiles.upperBound), &state)
+    }
+  }
+
+  /// Euclidean distances (where asked for), cluster sizes and weights of rows whose squared distances and labels (all
   /// in 0..<k) are known; sizes and weights are added to. Without `weights`, `clusterWeights` is not
   /// touched.
   ///
   /// - Returns: Σ weight · squared, in 16 lanes of rows.
   package static func conclude(
     rows: Int, clusters k: Int, squared: UnsafePointer<Double>, labels: UnsafePointer<Int32>,
-    weights: UnsafePointer<Double>?, distances: UnsafeMutablePointer<Float>,
+    weights: UnsafePointer<Double>?, distances: UnsafeMutablePointer<Float>?,
     sizes: UnsafeMutablePointer<Int64>, clusterWeights: UnsafeMutablePointer<Double>,
     level: Int32 = KernelSet.strictLevel
   ) -> Double {

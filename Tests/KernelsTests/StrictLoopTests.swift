@@ -84,63 +84,116 @@ import Testing
     }
   }
 
-  /// Point by point; for few sums, tiles with many changed points in eight lanes of points.
+  /// Point by point; all points of few sums in eight lanes of points.
   @Test(arguments: levels, [false, true])
-  func update(level: Int32, weighted: Bool) {
+  func pass(level: Int32, weighted: Bool) {
     for (n, d) in Self.shapes {
-      for (k, everyOther) in [(5, 1), (3, 1), (5, 3), (5, 9), (1, 1)] {
-        let (matrix, rows) = points(n, d)
-        let size = matrix.tileCount * FeatureMatrix.tileRows
-        let weights = (0..<size).map { Double($0 % 4) / 3 }
-        var labels = (0..<size).map { Int32($0 % (k + 1)) - 1 }
-        let before = labels
-        let fresh = (0..<size).map { $0 % everyOther == 0 ? Int32($0 * 7 % k) : max(labels[$0], 0) }
-        var sums = [Double](repeating: 1, count: k * d)
-        var clusterWeights = [Double](repeating: 2, count: k)
-        let changed = StrictLoops.update(
-          matrix, clusters: k, tiles: 0..<matrix.tileCount, fresh: fresh, labels: &labels,
-          weights: weighted ? weights : nil, sums: &sums, clusterWeights: &clusterWeights,
-          level: level)
+      // Labels of one byte and of four; few sums and many.
+      for (k, everyOther) in [(5, 1), (3, 7), (1, 1), (17, 3), (300, 2)] {
+        for taking in [StrictLoops.Taking.first, .all, .changed] {
+          checkPass(n, d, k, everyOther, taking, level: level, weighted: weighted)
+        }
+      }
+    }
+  }
 
-        var expected = [Double](repeating: 1, count: k * d)
-        var expectedWeights = [Double](repeating: 2, count: k)
-        var lanes = [Double](repeating: 0, count: k * d * 8)
-        // Up to four features are summed apart from what was there.
-        var apart = [Double](repeating: 0, count: k * d)
-        let isNarrow = d <= 4
-        for tile in 0..<matrix.tileCount {
-          let moved = (tile * 64..<min(tile * 64 + 64, n)).filter { fresh[$0] != before[$0] }
-          let isDense = !weighted && k * d <= 40 && moved.count >= 12
-          for row in moved where isDense {
-            for i in 0..<d {
-              lanes[(Int(fresh[row]) * d + i) * 8 + row % 8] += Double(rows[row][i])
-            }
-          }
-          for row in moved where isDense && before[row] >= 0 {
-            for i in 0..<d {
-              lanes[(Int(before[row]) * d + i) * 8 + row % 8] -= Double(rows[row][i])
-            }
-          }
-          for row in moved {
-            let weight = weighted ? weights[row] : 1
-            let (to, from) = (Int(fresh[row]), Int(before[row]))
-            for i in 0..<d where !isDense {
-              let value = weight * Double(rows[row][i])
-              if isNarrow { apart[to * d + i] += value } else { expected[to * d + i] += value }
-              guard from >= 0 else { continue }
-              if isNarrow { apart[from * d + i] -= value } else { expected[from * d + i] -= value }
-            }
-            if from >= 0 { expectedWeights[from] -= weight }
-            expectedWeights[to] += weight
-          }
+  private func checkPass(
+    _ n: Int, _ d: Int, _ k: Int, _ everyOther: Int, _ taking: StrictLoops.Taking, level: Int32,
+    weighted: Bool
+  ) {
+    let (matrix, rows) = points(n, d)
+    let size = matrix.tileCount * FeatureMatrix.tileRows
+    let all = 0..<matrix.tileCount
+    let weights = (0..<size).map { Double($0 % 4) / 3 }
+    var before = (0..<size).map { Int32($0 % k) }
+    var fresh = (0..<size).map { $0 % everyOther == 0 ? Int32($0 * 7 % k) : before[$0] }
+    let kernel = KernelSet.generic
+    let pack = kernel.pack([Double](repeating: 0, count: k * d), columns: d)
+    let labels = StoredLabels(rows: n, clusters: k)
+    #expect(labels.bytes == (k <= 256 ? 1 : 4))
+    var sums = [Double](repeating: 1, count: k * d)
+    var clusterWeights = [Double](repeating: 2, count: k)
+    func run(_ taking: StrictLoops.Taking, _ labelled: inout [Int32]) -> Int {
+      StrictLoops.pass(
+        matrix, pack, kernel: nil, tiles: all, fresh: &labelled, labels: labels, taking: taking,
+        weights: weighted ? weights : nil, sums: &sums, clusterWeights: &clusterWeights,
+        level: level
+      ).changed
+    }
+    if taking != .first {
+      #expect(run(.first, &before) == n)
+      sums = [Double](repeating: 1, count: k * d)
+      clusterWeights = [Double](repeating: 2, count: k)
+    }
+    let changed = run(taking, &fresh)
+
+    let moves = taking == .changed
+    var expected = [Double](repeating: 1, count: k * d)
+    var expectedWeights = [Double](repeating: 2, count: k)
+    var lanes = [Double](repeating: 0, count: k * d * 8)
+    // Up to four features are summed apart from what was there.
+    var apart = [Double](repeating: 0, count: k * d)
+    let isDense = !moves && !weighted && k <= 16 && k * d <= 128
+    let isNarrow = !isDense && d <= 4 && k <= 64
+    for row in 0..<n where !moves || fresh[row] != before[row] {
+      let weight = weighted ? weights[row] : 1
+      let (to, from) = (Int(fresh[row]), Int(before[row]))
+      if moves { expectedWeights[from] -= weight }
+      expectedWeights[to] += weight
+      for i in 0..<d {
+        let value = weight * Double(rows[row][i])
+        if isDense {
+          lanes[(to * d + i) * 8 + row % 8] += value
+        } else if isNarrow {
+          apart[to * d + i] += value
+          if moves { apart[from * d + i] -= value }
+        } else {
+          expected[to * d + i] += value
+          if moves { expected[from * d + i] -= value }
         }
-        for i in expected.indices {
-          expected[i] += lanes[i * 8..<i * 8 + 8].reduce(0, +)
-          expected[i] += apart[i]
+      }
+    }
+    for i in expected.indices {
+      expected[i] += lanes[i * 8..<i * 8 + 8].reduce(0, +)
+      expected[i] += apart[i]
+    }
+    let isAlike = sums == expected && clusterWeights == expectedWeights
+    #expect(isAlike, "n \(n) d \(d) k \(k) \(taking)")
+    #expect((0..<n).allSatisfy { labels[$0] == Int(fresh[$0]) })
+    var copied = [Int32](repeating: -1, count: n)
+    labels.copy(0..<n, to: &copied)
+    #expect(copied == Array(fresh[..<n]))
+    #expect(changed == (taking == .first ? n : (0..<n).count { fresh[$0] != before[$0] }))
+  }
+
+  /// A pass that finds the labels itself is one that is given them.
+  @Test(arguments: KernelSet.supported.filter(\.worksByTile))
+  func passesFindTheKernelsLabels(kernel: KernelSet) {
+    for (n, d) in Self.shapes {
+      for k in [1, 3, 7, 40] {
+        let (matrix, rows) = points(n, d)
+        let centroids = (0..<k).flatMap { rows[$0 * 11 % n].map { Double($0) + 0.25 } }
+        let pack = kernel.pack(centroids, columns: d)
+        let all = 0..<matrix.tileCount
+        let scratch = kernel.scratch(columns: d, k: k)
+        var given = [Int32](repeating: 0, count: matrix.tileCount * FeatureMatrix.tileRows)
+        let rechecked = kernel.assign(
+          matrix, to: pack, tiles: all, labels: &given, scratch: scratch)
+        var outcomes: [[Double]] = []
+        for finder in [kernel, nil] {
+          let labels = StoredLabels(rows: n, clusters: k)
+          var fresh =
+            finder == nil ? given : [Int32](repeating: 0, count: StrictLoops.passRows)
+          var sums = [Double](repeating: 0, count: k * d)
+          var clusterWeights = [Double](repeating: 0, count: k)
+          let pass = StrictLoops.pass(
+            matrix, pack, kernel: finder, tiles: all, fresh: &fresh, labels: labels,
+            taking: .first, weights: nil, sums: &sums, clusterWeights: &clusterWeights)
+          #expect(pass.rechecked == (finder == nil ? 0 : rechecked))
+          #expect((0..<n).allSatisfy { labels[$0] == Int(given[$0]) })
+          outcomes.append(sums + clusterWeights)
         }
-        #expect(sums == expected && clusterWeights == expectedWeights, "n \(n) d \(d) k \(k)")
-        #expect(Array(labels[..<n]) == Array(fresh[..<n]))
-        #expect(changed == (0..<n).count { fresh[$0] != before[$0] })
+        #expect(outcomes[0] == outcomes[1], "n \(n) d \(d) k \(k)")
       }
     }
   }
@@ -194,6 +247,9 @@ import Testing
         #expect(
           matrix.row(row) == (0..<d).map { Float(Double(values[row * d + $0]) - centers[$0]) })
       }
+      let found = (0..<matrix.tileCount).map { matrix.norms[$0] }
+      matrix.finish(tiles: 0..<matrix.tileCount)
+      #expect(found == (0..<matrix.tileCount).map { matrix.norms[$0] })
       let padded = matrix.tileCount * 64
       for lane in n..<padded {
         let place = lane / 64 * d * 64 + lane % 64

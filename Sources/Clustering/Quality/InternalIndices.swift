@@ -79,16 +79,13 @@ package struct InternalIndices: Sendable {
     let size = k * matrix.columns
     let partials = try sweep.workers.map(sweep.shards.count) { shard -> [Double] in
       var partial = [Double](repeating: 0, count: size + k)
-      let none = RowStorage<Int32>(rows: Sweep.blockRows, repeating: -1)
       partial.withUnsafeMutableBufferPointer { partial in
         let base = partial.baseAddress!
-        Sweep.forEachBlock(sweep.shards[shard]) { tiles in
-          none.base.update(repeating: -1, count: Sweep.blockRows)
-          _ = StrictLoops.update(
-            matrix, clusters: k, tiles: tiles,
-            fresh: labels.base + tiles.lowerBound * FeatureMatrix.tileRows, labels: none.base,
-            weights: nil, sums: base, clusterWeights: base + size)
-        }
+        let tiles = sweep.shards[shard]
+        StrictLoops.sum(
+          matrix, clusters: k, tiles: tiles,
+          labels: labels.base + tiles.lowerBound * FeatureMatrix.tileRows, weights: nil,
+          sums: base, clusterWeights: base + size)
       }
       return partial
     }

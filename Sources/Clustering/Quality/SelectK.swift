@@ -48,7 +48,8 @@ package enum SelectK {
         clusterCount: k, initialization: configuration.initialization,
         maxIterations: configuration.maxIterations, tolerance: configuration.tolerance,
         restarts: configuration.restarts, seed: configuration.seed, kernel: configuration.kernel)
-      let result = try KMeans.fit(matrix, configuration: fit, workers: workers)
+      let result = try KMeans.fit(
+        matrix, configuration: fit, distances: false, workers: workers)
       let indices = try InternalIndices(matrix, labels: result.labels, workers: workers)
       return ClusterCountEvidence(
         clusters: k, inertia: result.inertia,

@@ -21,7 +21,8 @@ package struct Stability: Sendable, Equatable {
   ) throws -> Stability {
     precondition(refits >= 1 && sampleSize >= 1)
     let base = matrix.rows <= sampleSize ? matrix : sample(matrix, sampleSize, configuration.seed)
-    let reference = try KMeans.fit(base, configuration: configuration, workers: workers)
+    let reference = try KMeans.fit(
+      base, configuration: configuration, distances: false, workers: workers)
     let indices = try (0..<refits).map { refit -> Double in
       let random = CounterBasedRandom(
         seed: CounterBasedRandom.mix(configuration.seed &+ UInt64(refit)),
@@ -37,7 +38,7 @@ package struct Stability: Sendable, Equatable {
           restarts: configuration.restarts, seed: random.bits(at: base.rows),
           kernel: configuration.kernel)
         return try KMeans.fit(
-          base, weights: weights, configuration: again, workers: workers
+          base, weights: weights, configuration: again, distances: false, workers: workers
         ).labels
       }
       let refitted: [Int32]

@@ -1,9 +1,5 @@
 import Sharding
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// Immutable values in memory that someone else may own: an array of ours, or an Arrow buffer that
 /// is released when the last `Buffer` over it goes away. Copying a `Buffer` copies no values.
 package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
@@ -59,30 +55,5 @@ package struct Buffer<Element: BitwiseCopyable>: @unchecked Sendable {
   package subscript(range: Range<Int>) -> Buffer {
     precondition(range.lowerBound >= 0 && range.upperBound <= count)
     return Buffer(base: base + range.lowerBound, count: range.count, owner: owner)
-  }
-}
-
-/// Memory for columns and tables.
-package enum LargeMemory {
-  private static let hugePage = 2 << 20
-
-  /// At least 64-byte aligned; large blocks ask for huge pages, which are 512 times fewer page
-  /// faults while a block is filled. Free with `deallocate`.
-  package static func allocate(bytes: Int) -> UnsafeMutableRawPointer {
-    let isLarge = bytes >= 2 * hugePage
-    let block = UnsafeMutableRawPointer.allocate(
-      byteCount: Swift.max(bytes, 1), alignment: isLarge ? hugePage : 64)
-    #if canImport(Glibc)
-      if isLarge { madvise(block, bytes, MADV_HUGEPAGE) }
-    #endif
-    return block
-  }
-
-  /// Uninitialised elements.
-  package static func allocate<Element: BitwiseCopyable>(
-    _ count: Int
-  ) -> UnsafeMutablePointer<Element> {
-    allocate(bytes: count * MemoryLayout<Element>.stride)
-      .bindMemory(to: Element.self, capacity: count)
   }
 }

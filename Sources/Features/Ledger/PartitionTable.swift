@@ -1,5 +1,6 @@
 import CKernels
 import Columnar
+import Sharding
 
 /// The customers of one hash partition: an open-addressing table of indices into dense states.
 ///

@@ -1,4 +1,5 @@
 import Columnar
+import Sharding
 import Synchronization
 
 /// The rows of one batch, grouped by partition: what decoding hands to folding.

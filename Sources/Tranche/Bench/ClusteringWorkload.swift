@@ -75,7 +75,8 @@ public struct ClusteringWorkload: Sendable {
   }
 
   private func fit(_ configuration: KMeansConfiguration) throws -> Fit {
-    let result = try KMeans.fit(matrix, configuration: configuration, workers: workers)
+    let result = try KMeans.fit(
+      matrix, configuration: configuration, distances: false, workers: workers)
     return Fit(
       kernel: result.kernel, iterations: result.iterations, inertia: result.inertia,
       recheckRate: result.recheckRate, initializeSeconds: result.seconds.initialize,

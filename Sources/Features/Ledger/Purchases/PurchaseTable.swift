@@ -1,4 +1,5 @@
 import Columnar
+import Sharding
 
 /// The purchases of one hash partition's customers: an open-addressing table over dense states.
 /// Used by one thread at a time.
