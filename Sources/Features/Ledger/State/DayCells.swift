@@ -1,4 +1,5 @@
 import Columnar
+import Sharding
 
 /// A folded row that will leave a window one day: whose it is, when it was, how much.
 struct DayCell<Amount: LedgerAmount>: BitwiseCopyable {

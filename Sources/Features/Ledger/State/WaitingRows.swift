@@ -1,4 +1,5 @@
 import Columnar
+import Sharding
 
 /// The rows of a block that wait until all rows are decoded, in half the memory where their ids lie
 /// close together and their amounts are usual: memory met for the first time is what costs.
