@@ -89,6 +89,19 @@ package struct PurchaseSnapshot: Sendable {
   }
 }
 
+/// A base as it is at as-of, with its cells: what a fit and the scores after it both need.
+package struct PurchaseBase: Sendable {
+  let snapshot: PurchaseSnapshot
+  let cells: PurchaseCells
+
+  package init(
+    _ purchases: CustomerPurchases, unit: PurchaseTimeUnit, workers: Workers
+  ) throws {
+    snapshot = try PurchaseSnapshot(purchases, age: 0, unit: unit, workers: workers)
+    cells = try PurchaseCells(snapshot.summary, workers: workers)
+  }
+}
+
 /// Features of purchases for regressions: logarithms of rates, so that Poisson's are powers.
 ///
 /// Those of days stand first, those of amounts behind: a regression of days knows no amounts, whose

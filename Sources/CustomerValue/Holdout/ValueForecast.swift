@@ -24,10 +24,12 @@ extension ValueModel {
   /// - Parameter window: Of the fold that `purchases` come from: `windows(_:)`.
   /// - Complexity: O(cells × months) + O(rows).
   package func score(
-    _ purchases: CustomerPurchases, horizon: ValueHorizon, reasons: Bool, workers: Workers
+    _ purchases: CustomerPurchases, _ known: PurchaseBase? = nil, horizon: ValueHorizon,
+    reasons: Bool, workers: Workers
   ) throws -> ValueForecast {
-    let base = try PurchaseSnapshot(purchases, age: 0, unit: timeUnit, workers: workers)
-    let cells = try PurchaseCells(base.summary, workers: workers)
+    let known = try known ?? PurchaseBase(purchases, unit: timeUnit, workers: workers)
+    let (base, cells) = (known.snapshot, known.cells)
+    precondition(base.summary.timeUnit == timeUnit, "a base in the model's unit")
     let models = try purchaseModels()
     let spend = try self.spend()
     // P(alive) and the shape of time beyond the holdout: the chosen purchase models', else all.

@@ -79,11 +79,14 @@ package struct ValueModel: Sendable, Codable, Equatable {
     return months > 0 ? 30 * months : nil
   }
 
+  /// - Parameter known: The base of these purchases in the options' unit, where it is known already.
   /// - Throws: ``ValueModelError``; ``Cancelled``.
   package static func fit(
-    _ purchases: CustomerPurchases, options: Options, workers: Workers
+    _ purchases: CustomerPurchases, _ known: PurchaseBase? = nil, options: Options,
+    workers: Workers
   ) throws -> ValueModel {
-    let base = try PurchaseSnapshot(purchases, age: 0, unit: options.unit, workers: workers)
+    let known = try known ?? PurchaseBase(purchases, unit: options.unit, workers: workers)
+    let (base, cells) = (known.snapshot, known.cells)
     guard base.count > 0 else { throw ValueModelError.noPurchases }
     var warnings: [String] = []
     var split: HoldoutSplit?
@@ -102,7 +105,6 @@ package struct ValueModel: Sendable, Codable, Equatable {
             + "the likeliest one")
       }
     }
-    let cells = try PurchaseCells(base.summary, workers: workers)
     guard let split else {
       guard options.candidate?.needsSplit != true else {
         throw ValueModelError.tooShort(days: purchases.oldestAge + 1)
