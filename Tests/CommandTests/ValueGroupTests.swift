@@ -251,9 +251,11 @@ import Testing
       pq.write_table(t, sys.argv[1] + "/money.parquet")
       pc.write_csv(t.set_column(1, "deposit_interest", t["deposit_interest"].cast(pa.string())), sys.argv[1] + "/money.csv")
       """, [folder.url.path])
+    // 1.001 in a text could be a thousand.
+    let mark = "[ledger]\ndecimal_mark = \".\"\n"
     _ = try folder.write(
       "money.toml",
-      "[value]\nincome = [\"deposit_interest\", \"fees\"]\ncost = [\"service\"]\n")
+      mark + "[value]\nincome = [\"deposit_interest\", \"fees\"]\ncost = [\"service\"]\n")
     let arguments = [
       "rescore", "--ledger", "shop.parquet", "--as-of", "2025-02-03", "--clusters", "3",
       "--no-report", "--config", "money.toml",
@@ -276,11 +278,11 @@ import Testing
     expectSentence(
       try Tranche.run(arguments + ["--out", "no"], in: folder), status: 78,
       says: ["value.income", "--customers"])
-    _ = try folder.write("money.toml", "[value]\nincome = [\"interest\"]\n")
+    _ = try folder.write("money.toml", mark + "[value]\nincome = [\"interest\"]\n")
     expectSentence(
       try Tranche.run(arguments + customers + ["--out", "no"], in: folder), status: 65,
       says: ["interest", "fees"])
-    _ = try folder.write("money.toml", "[value]\nincome = [\"fees\"]\ncost = [\"fees\"]\n")
+    _ = try folder.write("money.toml", mark + "[value]\nincome = [\"fees\"]\ncost = [\"fees\"]\n")
     expectSentence(
       try Tranche.run(arguments + customers + ["--out", "no"], in: folder), status: 78,
       says: ["fees", "twice"])

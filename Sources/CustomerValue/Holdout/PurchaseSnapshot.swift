@@ -94,10 +94,12 @@ package struct PurchaseBase: Sendable {
   let snapshot: PurchaseSnapshot
   let cells: PurchaseCells
 
+  /// - Parameter limit: With more customers than this, every n-th is taken.
   package init(
-    _ purchases: CustomerPurchases, unit: PurchaseTimeUnit, workers: Workers
+    _ purchases: CustomerPurchases, unit: PurchaseTimeUnit, limit: Int = .max, workers: Workers
   ) throws {
-    snapshot = try PurchaseSnapshot(purchases, age: 0, unit: unit, workers: workers)
+    snapshot = try PurchaseSnapshot(
+      purchases, age: 0, unit: unit, limit: limit, workers: workers)
     cells = try PurchaseCells(snapshot.summary, workers: workers)
   }
 }

@@ -126,8 +126,16 @@ package struct ValueModel: Sendable, Codable, Equatable {
     let kinds = PurchaseModelKind.allCases.filter { kind in
       parts.contains { $0.purchaseModel ?? kind == kind }
     }
+    // Models that only shape regressions are fitted to as many customers as those are.
+    let shaping = kinds.filter { kind in !parts.contains { $0.purchaseModel == kind } }
+    let sample =
+      shaping.isEmpty || base.count <= HoldoutComparison.sampleSize
+      ? nil
+      : try PurchaseBase(
+        purchases, unit: options.unit, limit: HoldoutComparison.sampleSize, workers: workers)
     let models = try PurchaseModelSet(
-      kinds, base.summary, cells, near: split.models, workers: workers)
+      kinds, base.summary, cells, near: split.models,
+      sample: sample.map { (shaping, $0.cells) }, workers: workers)
     var regressions: [String: ValueRegression] = [:]
     for part in ValueCandidate.allCases where part.isRegression && parts.contains(part) {
       regressions[part.rawValue] = try ValueRegression(
@@ -175,7 +183,7 @@ package struct ValueModel: Sendable, Codable, Equatable {
       models.fits.map {
         FitReport(
           model: $0.kind.rawValue, estimates: $0.estimates, logLikelihood: $0.logLikelihood,
-          status: $0.status.sentence, customers: base.count, correlation: nil)
+          status: $0.status.sentence, customers: $0.customers, correlation: nil)
       } + [
         FitReport(
           model: "gamma-gamma", estimates: models.spend.fit.estimates,
