@@ -60,7 +60,10 @@ void NAME(tranche_drop_out)(const tranche_drop_out_panels *p, int with_moments, 
       NAME(d8) w = side ? centre + p->half * node : centre - p->half * node;
       NAME(d8) grown = p->base * NAME(exp8)(w);
       NAME(d8) other = NAME(log8)((grown + p->gap) * inverse_other);
-      NAME(d8) density = weight * NAME(exp8)(-p->near * w - p->far * other);
+      NAME(d8) power = -p->near * w - p->far * other;
+      // Far out nothing is left: 1e-304 is as good as 0, and exp8 ends there.
+      power = power < -700 ? (NAME(d8))-700.0 : power;
+      NAME(d8) density = weight * NAME(exp8)(power);
       total = total + density;
       if (!with_moments) continue;
       NAME(d8) value[4] = {w - p->log_near, other - p->log_far, 1 / grown, 1 / (grown + p->gap)};

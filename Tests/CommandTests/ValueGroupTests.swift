@@ -235,6 +235,59 @@ import Testing
     }
   }
 
+  @Test(arguments: ["parquet", "csv"])
+  func theBalanceIsExact(kind: String) throws {
+    let folder = try TemporaryFolder()
+    try Shell.python(Self.shop, [folder.url.path])
+    try Shell.python(
+      """
+      import sys, decimal as d, pyarrow as pa, pyarrow.parquet as pq, pyarrow.csv as pc
+      money = lambda n, s: d.Decimal(n).scaleb(-s)
+      ids = list(range(1, 1600))
+      t = pa.table({"customer_id": pa.array([i for i in reversed(ids)], pa.int64()),
+        "deposit_interest": pa.array([money(i * 1_000_003, 2) if i % 50 else None for i in ids], pa.decimal128(18, 2)),
+        "fees": pa.array([money(7 * i, 3) for i in ids], pa.decimal128(18, 3)),
+        "service": pa.array([i % 97 for i in ids], pa.int32())})
+      pq.write_table(t, sys.argv[1] + "/money.parquet")
+      pc.write_csv(t.set_column(1, "deposit_interest", t["deposit_interest"].cast(pa.string())), sys.argv[1] + "/money.csv")
+      """, [folder.url.path])
+    // 1.001 in a text could be a thousand.
+    let mark = "[ledger]\ndecimal_mark = \".\"\n"
+    _ = try folder.write(
+      "money.toml",
+      mark + "[value]\nincome = [\"deposit_interest\", \"fees\"]\ncost = [\"service\"]\n")
+    let arguments = [
+      "rescore", "--ledger", "shop.parquet", "--as-of", "2025-02-03", "--clusters", "3",
+      "--no-report", "--config", "money.toml",
+    ]
+    let customers = ["--customers", "money.\(kind)"]
+    try Tranche.json(
+      arguments + customers + ["--columns", "clv_balance", "--out", "out"], in: folder)
+    try Shell.python(
+      """
+      import sys, decimal as d, pyarrow as pa, pyarrow.parquet as pq
+      rows = {r["customer_id"]: r for r in pq.read_table(sys.argv[1] + "/money.parquet").to_pylist()}
+      scores = pq.read_table(sys.argv[1] + "/out/scores.parquet")
+      assert pa.types.is_decimal(scores.schema.field("clv_balance").type), scores.schema
+      for r in scores.to_pylist():
+        own = rows.get(r["customer_id"])
+        known = own is not None and own["deposit_interest"] is not None
+        expected = own["deposit_interest"] + own["fees"] - own["service"] if known else None
+        assert r["clv_balance"] == expected, (r, own)
+      """, [folder.url.path])
+    expectSentence(
+      try Tranche.run(arguments + ["--out", "no"], in: folder), status: 78,
+      says: ["value.income", "--customers"])
+    _ = try folder.write("money.toml", mark + "[value]\nincome = [\"interest\"]\n")
+    expectSentence(
+      try Tranche.run(arguments + customers + ["--out", "no"], in: folder), status: 65,
+      says: ["interest", "fees"])
+    _ = try folder.write("money.toml", mark + "[value]\nincome = [\"fees\"]\ncost = [\"fees\"]\n")
+    expectSentence(
+      try Tranche.run(arguments + customers + ["--out", "no"], in: folder), status: 78,
+      says: ["fees", "twice"])
+  }
+
   @Test func aSummaryHasGroupsToo() throws {
     let folder = try TemporaryFolder()
     _ = try folder.write("sample.csv", try ValueTests.sampleSummary())

@@ -61,6 +61,8 @@ package struct PurchaseModelFit: Sendable {
   package let estimates: [Estimate]
   package let logLikelihood: Double
   package let status: FitStatus
+  /// That it was fitted to.
+  package let customers: Int
 
   /// Where the fit of a similar base may start; nil at a boundary, where a maximum may lie elsewhere.
   var startingPoint: [Double]? {
@@ -73,6 +75,7 @@ package struct PurchaseModelFit: Sendable {
     estimates = fit.estimates
     logLikelihood = fit.logLikelihood
     status = fit.status
+    customers = fit.customers
   }
 }
 

@@ -106,11 +106,11 @@ extension ValueModel {
   /// As ``score(_:horizon:reasons:workers:)``, each customer by the model of the own group; where
   /// that has none, or is one that the fit did not see, by this one.
   package func score(
-    _ purchases: CustomerPurchases, _ groups: ValueGroups?, _ labels: CustomerGroups?,
-    horizon: ValueHorizon, reasons: Bool, workers: Workers
+    _ purchases: CustomerPurchases, _ base: PurchaseBase? = nil, _ groups: ValueGroups?,
+    _ labels: CustomerGroups?, horizon: ValueHorizon, reasons: Bool, workers: Workers
   ) throws -> ValueForecast {
     guard let groups, let labels else {
-      return try score(purchases, horizon: horizon, reasons: reasons, workers: workers)
+      return try score(purchases, base, horizon: horizon, reasons: reasons, workers: workers)
     }
     precondition(labels.codes.count == purchases.customers)
     let own = labels.names.map { groups.model(of: $0) }

@@ -89,6 +89,21 @@ package struct PurchaseSnapshot: Sendable {
   }
 }
 
+/// A base as it is at as-of, with its cells: what a fit and the scores after it both need.
+package struct PurchaseBase: Sendable {
+  let snapshot: PurchaseSnapshot
+  let cells: PurchaseCells
+
+  /// - Parameter limit: With more customers than this, every n-th is taken.
+  package init(
+    _ purchases: CustomerPurchases, unit: PurchaseTimeUnit, limit: Int = .max, workers: Workers
+  ) throws {
+    snapshot = try PurchaseSnapshot(
+      purchases, age: 0, unit: unit, limit: limit, workers: workers)
+    cells = try PurchaseCells(snapshot.summary, workers: workers)
+  }
+}
+
 /// Features of purchases for regressions: logarithms of rates, so that Poisson's are powers.
 ///
 /// Those of days stand first, those of amounts behind: a regression of days knows no amounts, whose

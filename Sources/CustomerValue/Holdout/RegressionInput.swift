@@ -45,7 +45,7 @@ struct SnapshotFeatures: Sendable {
   ) {
     for (index, place) in places.enumerated() {
       PurchaseFeatures.write(
-        purchases, Int(snapshot.rows[place]), age: snapshot.age, window: window,
+        purchases, Int(snapshot.rows.base[place]), age: snapshot.age, window: window,
         to: target + index * PurchaseFeatures.width)
     }
   }

@@ -24,10 +24,12 @@ extension ValueModel {
   /// - Parameter window: Of the fold that `purchases` come from: `windows(_:)`.
   /// - Complexity: O(cells × months) + O(rows).
   package func score(
-    _ purchases: CustomerPurchases, horizon: ValueHorizon, reasons: Bool, workers: Workers
+    _ purchases: CustomerPurchases, _ known: PurchaseBase? = nil, horizon: ValueHorizon,
+    reasons: Bool, workers: Workers
   ) throws -> ValueForecast {
-    let base = try PurchaseSnapshot(purchases, age: 0, unit: timeUnit, workers: workers)
-    let cells = try PurchaseCells(base.summary, workers: workers)
+    let known = try known ?? PurchaseBase(purchases, unit: timeUnit, workers: workers)
+    let (base, cells) = (known.snapshot, known.cells)
+    precondition(base.summary.timeUnit == timeUnit, "a base in the model's unit")
     let models = try purchaseModels()
     let spend = try self.spend()
     // P(alive) and the shape of time beyond the holdout: the chosen purchase models', else all.
@@ -135,11 +137,13 @@ extension ValueModel {
     let margin = horizon.margin
     if let own = part.purchaseModel.flatMap({ context.futuresOf[$0] }) {
       let (summary, spend) = (base.summary, context.spend)
+      let means = summary.meanSpend
+      // The closure keeps what it points into.
       return try HorizonForecast(base.count, workers) { row in
         let money =
           spend.expectedSpend(
-            repeats: Double(summary.repeats[row]), meanSpend: summary.meanSpend?[row] ?? 0) * margin
-        let future = own[row]
+            repeats: Double(summary.repeats.base[row]), meanSpend: means?.base[row] ?? 0) * margin
+        let future = own.base[row]
         return SIMD3(future.y, future.y * money, future.z * money)
       }
     }
@@ -154,11 +158,11 @@ extension ValueModel {
     let linear = Self.linear(horizon, timeUnit, window)
     return try HorizonForecast(base.count, workers) { row in
       // The forecast of the holdout's length, stretched as the purchase models say.
-      let future = futures[row]
+      let (future, near) = (futures.base[row], near.base[row])
       let (stretch, discounted) =
         future.w > 1e-12 ? (future.y / future.w, future.z / future.w) : linear
       return SIMD3(
-        near[row].x * stretch, near[row].y * stretch * margin, near[row].y * discounted * margin)
+        near.x * stretch, near.y * stretch * margin, near.y * discounted * margin)
     }
   }
 
@@ -197,11 +201,12 @@ extension ValueModel {
     let shards = Shards(rows: first.count, rowsPerShard: 1 << 14)
     try workers.forEach(shards.count) { shard in
       for row in shards[shard] {
-        var sum = first[row]
-        for other in futures.dropFirst() { sum += other[row] }
+        var sum = first.base[row]
+        for other in futures.dropFirst() { sum += other.base[row] }
         target.initializeElement(at: row, to: sum * share)
       }
     }
+    withExtendedLifetime(futures) {}
     return buffer
   }
 

@@ -10,12 +10,16 @@ package struct PurchaseModelSet: Sendable {
   /// - Parameters:
   ///   - kinds: In ascending order of `allCases`.
   ///   - near: Fits of nearly the same customers, to start from.
+  ///   - sample: Some of the kinds, and cells of fewer customers that they are fitted to.
   package init(
     _ kinds: [PurchaseModelKind], _ summary: PurchaseSummary, _ cells: PurchaseCells,
-    near: PurchaseModelSet? = nil, workers: Workers
+    near: PurchaseModelSet? = nil,
+    sample: (kinds: [PurchaseModelKind], cells: PurchaseCells)? = nil, workers: Workers
   ) throws {
-    fits = try kinds.map {
-      try $0.fit(cells, from: near?.fit($0)?.startingPoint, workers: workers)
+    fits = try kinds.map { kind in
+      let few = sample.flatMap { $0.kinds.contains(kind) ? $0.cells : nil }
+      return try kind.fit(
+        few ?? cells, from: near?.fit(kind)?.startingPoint, workers: workers)
     }
     spend = try GammaGamma.fit(summary, workers: workers)
   }
@@ -81,17 +85,24 @@ struct PurchaseModelForecasts: Sendable {
     _ futures: [PurchaseModelKind: Buffer<SIMD4<Double>>], spend: GammaGamma,
     _ snapshot: PurchaseSnapshot, _ places: Range<Int>
   ) {
-    expected = futures.mapValues { futures in places.map { futures[$0].w } }
-    alive = futures.mapValues { futures in places.map { futures[$0].x } }
+    expected = futures.mapValues { futures in
+      withExtendedLifetime(futures) { places.map { futures.base[$0].w } }
+    }
+    alive = futures.mapValues { futures in
+      withExtendedLifetime(futures) { places.map { futures.base[$0].x } }
+    }
     self.spend = Self.spend(spend, snapshot.summary, places)
   }
 
   private static func spend(
     _ model: GammaGamma, _ summary: PurchaseSummary, _ places: Range<Int>
   ) -> [Double] {
-    places.map { row in
-      model.expectedSpend(
-        repeats: Double(summary.repeats[row]), meanSpend: summary.meanSpend?[row] ?? 0)
+    let means = summary.meanSpend
+    return withExtendedLifetime((summary, means)) {
+      places.map { row in
+        model.expectedSpend(
+          repeats: Double(summary.repeats.base[row]), meanSpend: means?.base[row] ?? 0)
+      }
     }
   }
 

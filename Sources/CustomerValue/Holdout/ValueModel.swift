@@ -79,11 +79,14 @@ package struct ValueModel: Sendable, Codable, Equatable {
     return months > 0 ? 30 * months : nil
   }
 
+  /// - Parameter known: The base of these purchases in the options' unit, where it is known already.
   /// - Throws: ``ValueModelError``; ``Cancelled``.
   package static func fit(
-    _ purchases: CustomerPurchases, options: Options, workers: Workers
+    _ purchases: CustomerPurchases, _ known: PurchaseBase? = nil, options: Options,
+    workers: Workers
   ) throws -> ValueModel {
-    let base = try PurchaseSnapshot(purchases, age: 0, unit: options.unit, workers: workers)
+    let known = try known ?? PurchaseBase(purchases, unit: options.unit, workers: workers)
+    let (base, cells) = (known.snapshot, known.cells)
     guard base.count > 0 else { throw ValueModelError.noPurchases }
     var warnings: [String] = []
     var split: HoldoutSplit?
@@ -102,7 +105,6 @@ package struct ValueModel: Sendable, Codable, Equatable {
             + "the likeliest one")
       }
     }
-    let cells = try PurchaseCells(base.summary, workers: workers)
     guard let split else {
       guard options.candidate?.needsSplit != true else {
         throw ValueModelError.tooShort(days: purchases.oldestAge + 1)
@@ -124,8 +126,16 @@ package struct ValueModel: Sendable, Codable, Equatable {
     let kinds = PurchaseModelKind.allCases.filter { kind in
       parts.contains { $0.purchaseModel ?? kind == kind }
     }
+    // Models that only shape regressions are fitted to as many customers as those are.
+    let shaping = kinds.filter { kind in !parts.contains { $0.purchaseModel == kind } }
+    let sample =
+      shaping.isEmpty || base.count <= HoldoutComparison.sampleSize
+      ? nil
+      : try PurchaseBase(
+        purchases, unit: options.unit, limit: HoldoutComparison.sampleSize, workers: workers)
     let models = try PurchaseModelSet(
-      kinds, base.summary, cells, near: split.models, workers: workers)
+      kinds, base.summary, cells, near: split.models,
+      sample: sample.map { (shaping, $0.cells) }, workers: workers)
     var regressions: [String: ValueRegression] = [:]
     for part in ValueCandidate.allCases where part.isRegression && parts.contains(part) {
       regressions[part.rawValue] = try ValueRegression(
@@ -173,7 +183,7 @@ package struct ValueModel: Sendable, Codable, Equatable {
       models.fits.map {
         FitReport(
           model: $0.kind.rawValue, estimates: $0.estimates, logLikelihood: $0.logLikelihood,
-          status: $0.status.sentence, customers: base.count, correlation: nil)
+          status: $0.status.sentence, customers: $0.customers, correlation: nil)
       } + [
         FitReport(
           model: "gamma-gamma", estimates: models.spend.fit.estimates,

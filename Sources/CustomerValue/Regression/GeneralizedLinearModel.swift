@@ -173,14 +173,18 @@ private struct Moments {
     let shards = Shards(rows: samples.rows, rowsPerShard: 1 << 14)
     let sums = try workers.map(shards.count) { shard -> [Double] in
       var sums = [Double](repeating: 0, count: d + 3)
-      for row in shards[shard] {
-        let w = weights?[row] ?? 1
-        if w == 0 { continue }
-        let x = samples.values.base + row * d
-        for j in 0..<d { sums[j] += w * x[j] }
-        sums[d] += w
-        sums[d + 1] += w * target[row]
-        sums[d + 2] = max(sums[d + 2], target[row])
+      withExtendedLifetime((samples, target, weights)) {
+        sums.withUnsafeMutableBufferPointer { sums in
+          for row in shards[shard] {
+            let w = weights?.base[row] ?? 1
+            if w == 0 { continue }
+            let (x, y) = (samples.values.base + row * d, target.base[row])
+            for j in 0..<d { sums[j] += w * x[j] }
+            sums[d] += w
+            sums[d + 1] += w * y
+            sums[d + 2] = max(sums[d + 2], y)
+          }
+        }
       }
       return sums
     }
@@ -193,11 +197,17 @@ private struct Moments {
     let means = (0..<d).map { total[$0] / weight }
     let squares = try workers.map(shards.count) { shard -> [Double] in
       var squares = [Double](repeating: 0, count: d)
-      for row in shards[shard] {
-        let w = weights?[row] ?? 1
-        if w == 0 { continue }
-        let x = samples.values.base + row * d
-        for j in 0..<d { squares[j] += w * (x[j] - means[j]) * (x[j] - means[j]) }
+      withExtendedLifetime((samples, weights)) {
+        squares.withUnsafeMutableBufferPointer { squares in
+          means.withUnsafeBufferPointer { means in
+            for row in shards[shard] {
+              let w = weights?.base[row] ?? 1
+              if w == 0 { continue }
+              let x = samples.values.base + row * d
+              for j in 0..<d { squares[j] += w * (x[j] - means[j]) * (x[j] - means[j]) }
+            }
+          }
+        }
       }
       return squares
     }

@@ -126,6 +126,9 @@ package struct ConfigurationKey: Sendable {
     ConfigurationKey("clustering.tolerance", .number, .number(1e-4), "of the mean variance"),
     ConfigurationKey("value.margin", .number, .number(1), "profit share of an amount"),
     ConfigurationKey("value.acquisition_cost", .number, .number(0), "per customer"),
+    ConfigurationKey(
+      "value.income", .list, nil, "columns of --customers whose sum less value.cost is clv_balance"),
+    ConfigurationKey("value.cost", .list, nil, "columns of --customers that cost money"),
     ConfigurationKey("value.margins", .table, nil, "margin of clv_simple by group of value.by"),
     ConfigurationKey(
       "value.acquisition_costs", .table, nil, "acquisition cost of clv_simple by group of value.by"),

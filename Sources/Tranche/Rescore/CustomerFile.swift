@@ -15,6 +15,8 @@ struct CustomerFile {
   let withoutTransactions: Int
   /// Ages below 0 or above 120: shown as unknown.
   let implausibleAges: Int
+  /// Lifetime income − cost, row by row of the scored base; nil where it is not asked for.
+  let balance: Column?
   /// What was read, where that is no file.
   let record: InputRecord?
 
@@ -47,6 +49,11 @@ struct CustomerFile {
       try known.resolve(configuration.text("customers.duplicates") ?? "error")
       rows = try CustomerJoin.previousRows(of: ids, in: known.ids, workers: workers)
     }
+    let balance = try SimpleBalance(configuration, workers: workers).map { balance in
+      try balance.read(
+        Sources.open(inputs, options: try configuration.readOptions()),
+        rows: rows.values.map { $0 < 0 ? -1 : known.row(Int($0)) })
+    }
     var matched = 0
     var implausible = 0
     let values = table.columns.first
@@ -63,7 +70,7 @@ struct CustomerFile {
     return CustomerFile(
       ages: values == nil ? nil : ages, read: table.rows,
       duplicates: table.rows - known.ids.count, withoutTransactions: known.ids.count - matched,
-      implausibleAges: implausible, record: InputRecord(source))
+      implausibleAges: implausible, balance: balance, record: InputRecord(source))
   }
 }
 

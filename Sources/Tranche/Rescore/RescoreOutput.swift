@@ -162,6 +162,9 @@ struct RescoreOutput {
         .first { $0.field.name == name } ?? missing(name)
     case .control: return .integer(name, needed(scored.control))
     case .simpleValue: return .number(name, needed(scored.simpleValue))
+    case .balance:
+      let balance = needed(customerFile?.balance)
+      return OutputColumn(name, balance.type) { balance.slice($0) }
     case .tier:
       let tiers = needed(scored.tiers)
       return .category(name, tiers, Tier.allCases.sorted { $0.rawValue < $1.rawValue }.map(\.name))

@@ -124,6 +124,12 @@ public struct RescoreRun: Sendable {
     }
     // Before the ledger is read, not after.
     try configuration.checkClustering()
+    _ = try SimpleBalance(configuration, workers: workers)
+    if customers.isEmpty, SimpleBalance.isAsked(configuration) {
+      throw configuration.refuse(
+        configuration.list("value.income") == nil ? "value.cost" : "value.income",
+        "names columns of --customers, which is not given", hint: "add --customers")
+    }
     _ = try Self.clusterCount(clusters, configuration)
     if let frozen, !refit,
       let name = FeatureSelection.parse(frozen.features.map(\.name)).unknown.first
@@ -204,6 +210,7 @@ public struct RescoreRun: Sendable {
       asked: columns, clustering: clustering, hasPrevious: previous != nil, hasOffers: hasOffers,
       hasControl: try ControlGroup.share(configuration) > 0,
       hasGroups: try RescoreValue.groups(configuration, frozen, refit: refit) != nil,
+      hasBalance: SimpleBalance.isAsked(configuration) && !customers.isEmpty,
       tiersByForecast: tiersBy == "clv")
   }
 

@@ -61,12 +61,14 @@ extension Scoring {
     _ base: inout ScoredBase, _ value: RescoreValue, _ purchases: CustomerPurchases
   ) throws {
     context.progress(RunProgress("value"))
+    let known = try PurchaseBase(
+      purchases, unit: value.frozen?.timeUnit ?? value.settings.unit, workers: workers)
     let model: ValueModel
     do {
       model =
         try value.frozen
         ?? value.settings.fit(
-          purchases, compares: value.settings.candidate == nil, workers: workers)
+          purchases, known, compares: value.settings.candidate == nil, workers: workers)
     } catch let failure as RunFailure where failure.code == .badData {
       base.warnings.append("value is not forecast: \(failure.message)")
       return
@@ -82,7 +84,7 @@ extension Scoring {
           workers: workers)
       } : value.frozenGroups
     base.forecast = try model.score(
-      purchases, models, groups, horizon: value.settings.horizon(),
+      purchases, known, models, groups, horizon: value.settings.horizon(),
       reasons: plan.scores.contains(.churnReasons), workers: workers)
     base.groups = groups
     scoring(&base) {

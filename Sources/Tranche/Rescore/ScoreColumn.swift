@@ -26,6 +26,8 @@ enum ScoreColumn: String, CaseIterable, Sendable {
   /// The same, discounted.
   case clv
   case simpleValue = "clv_simple"
+  /// Lifetime income less lifetime cost, of the columns that value.income and value.cost name.
+  case balance = "clv_balance"
   case tier
   case churnRisk = "churn_risk"
   /// The three features that moved the risk most; + raises it.
@@ -103,10 +105,12 @@ struct RescorePlan: Sendable {
   ///   - hasPrevious: Columns about the run before exist only then.
   ///   - hasControl: Whether a share of the customers is left alone.
   ///   - hasGroups: Whether value is fitted for groups apart.
+  ///   - hasBalance: Whether columns of income and cost are named, and there are some.
   ///   - tiersByForecast: Whether tiers are cut by the modelled value.
   init(
     asked: [String]?, clustering: [String], hasPrevious: Bool, hasOffers: Bool,
-    hasControl: Bool = false, hasGroups: Bool = false, tiersByForecast: Bool = false
+    hasControl: Bool = false, hasGroups: Bool = false, hasBalance: Bool = false,
+    tiersByForecast: Bool = false
   ) throws {
     self.tiersByForecast = tiersByForecast
     let absent = ScoreColumn.allCases.filter {
@@ -114,6 +118,7 @@ struct RescorePlan: Sendable {
       case .previousSegmentID, .moveReason: !hasPrevious
       case .offer: !hasOffers
       case .control: !hasControl
+      case .balance: !hasBalance
       case .valueGroup, .valueFit: !hasGroups
       default: false
       }
@@ -176,6 +181,7 @@ struct RescorePlan: Sendable {
     case .offer: "give offers under [offers] in the configuration"
     case .control: "set value.control_share in the configuration"
     case .valueGroup, .valueFit: "set value.by in the configuration"
+    case .balance: "set value.income and value.cost in the configuration, and add --customers"
     default: "add --previous"
     }
   }

@@ -189,9 +189,12 @@ public struct ValueRun: Sendable {
       try labels?.read(folded.table.ids, purchases, asOf: day)
     }
     context.progress(RunProgress("fit"))
+    let base = try watch.measure("cells") {
+      try PurchaseBase(purchases, unit: settings.unit, workers: workers)
+    }
     let model = try watch.measure("fit") {
       try given.map { try settings.model($0, parameters ?? "", purchases, workers: workers) }
-        ?? settings.fit(purchases, compares: compares, workers: workers)
+        ?? settings.fit(purchases, base, compares: compares, workers: workers)
     }
     let models = try watch.measure("fit groups") {
       try groups.map {
@@ -200,7 +203,8 @@ public struct ValueRun: Sendable {
     }
     let forecast = try watch.measure("score") {
       try model.score(
-        purchases, models, groups, horizon: settings.horizon(), reasons: true, workers: workers)
+        purchases, base, models, groups, horizon: settings.horizon(), reasons: true,
+        workers: workers)
     }
     let readout = try watch.measure("uplift") {
       try earlier?.readout(purchases, of: folded.table.ids, workers: workers)

@@ -63,10 +63,12 @@ struct ValueSettings: Sendable {
     return options
   }
 
-  func fit(_ purchases: CustomerPurchases, compares: Bool, workers: Workers) throws -> ValueModel {
+  func fit(
+    _ purchases: CustomerPurchases, _ base: PurchaseBase, compares: Bool, workers: Workers
+  ) throws -> ValueModel {
     do {
       return try ValueModel.fit(
-        purchases, options: options(compares: compares), workers: workers)
+        purchases, base, options: options(compares: compares), workers: workers)
     } catch let error as ValueModelError {
       throw Self.failure(error)
     }
