@@ -87,7 +87,7 @@ import Testing
 
   @Test func rescoringKeepsToItsBudget() throws {
     let folder = try TemporaryFolder()
-    try bank(customers: 600_000, months: 6, in: folder)
+    try bank(customers: 400_000, months: 6, in: folder)
     let outputs = ["scores.parquet", "model.json", "segments.json", "quality.json"]
     for columns in ["all", "segment_id,distance,frequency,monetary,tier"] {
       let arguments = [
