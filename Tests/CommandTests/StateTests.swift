@@ -63,6 +63,35 @@ import Testing
     #expect(try folder.listing().filter { $0.hasPrefix(".") }.isEmpty)
   }
 
+  /// The state's files are Arrow's: others read them without our help.
+  @Test func anyArrowReaderReadsTheState() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 300, in: folder)
+    try Tranche.json(
+      [
+        "features", "--ledger", Self.file(1), "--state", "state", "--as-of", Self.asOf(1), "--out",
+        "out.parquet", "--threads", "3",
+      ], in: folder)
+    try Shell.python(
+      """
+      import sys, glob, datetime, pyarrow as pa, pyarrow.ipc as ipc, pyarrow.parquet as pq
+      base = sys.argv[1]
+      def read(pattern):
+          return pa.concat_tables([ipc.open_file(f).read_all() for f in sorted(glob.glob(base + pattern))])
+      customers, scores = read("/state/customers-*"), pq.read_table(base + "/out.parquet")
+      assert customers["customer_id"].to_pylist() == scores["customer_id"].to_pylist()
+      as_of = (datetime.date(2025, 1, 31) - datetime.date(1970, 1, 1)).days
+      assert [as_of - d for d in customers["last_day"].to_pylist()] == scores["recency_days"].to_pylist()
+      assert [as_of - d for d in customers["first_day"].to_pylist()] == scores["tenure_days"].to_pylist()
+      # A byte a gap between active days, 0 for 255 days more.
+      days = [1 + sum(1 for b in gaps if b) for gaps in customers["active_days"].to_pylist()]
+      assert days == scores["active_days"].to_pylist()
+      rows = read("/state/days-*")
+      assert rows.num_rows == sum(scores["frequency"].to_pylist())
+      assert rows["customer_id"].to_pylist() == sorted(rows["customer_id"].to_pylist())
+      """, [folder.url.path])
+  }
+
   @Test func refusesWhatWouldCountTwiceOrNotAtAll() throws {
     let folder = try TemporaryFolder()
     try BankTests.bank(customers: 300, in: folder)
@@ -123,6 +152,16 @@ import Testing
           + ["--out", "x.csv"], in: folder), status: 65, says: ["bank", "no state"])
     #expect(try folder.data("state/state.json") == state)
     #expect(try folder.data("out.parquet") == output)
+
+    // Of another version.
+    let text = try #require(String(data: state, encoding: .utf8))
+    let path = folder.path("state/state.json")
+    try text.replacingOccurrences(of: "tranche.state.v2", with: "tranche.state.v9").write(
+      toFile: path, atomically: false, encoding: .utf8)
+    expectSentence(
+      try features([Self.file(3)]), status: 65,
+      says: ["tranche.state.v9", "tranche.state.v2", "--refold"])
+    try state.write(to: URL(fileURLWithPath: path))
 
     // With all files, corrected or not, a refold is the fold of these files.
     let files = [Self.file(1), "new/ledger-2025-02.parquet"]

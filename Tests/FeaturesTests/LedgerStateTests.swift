@@ -127,6 +127,44 @@ import Testing
     #expect(state?.index.dayFiles.isEmpty == true, "nothing moves any more")
   }
 
+  /// More customers than go through a merge together, new ones in between and so many behind that
+  /// their group is cut; ids and amounts too far apart for the packed form of waiting rows.
+  @Test(arguments: [PlainLedger.IDForm.int64, .text], [Int64(1), 1 << 42])
+  func manyGroupsGoOnExactly(form: PlainLedger.IDForm, step: Int64) throws {
+    let folder = try TemporaryFolder()
+    let random = CounterBasedRandom(seed: 11, purpose: .init("state groups"))
+    let months = (0..<3).map { month in
+      var ledger = PlainLedger()
+      for row in 0..<(month == 0 ? 40_000 : 60_000) {
+        func unit(_ k: Int) -> Double { random.unit(at: (month * 60_000 + row) * 4 + k) }
+        // The first month knows even numbers up to 80,000.
+        let number = month == 0 ? Int64(row) * 2 : Int64(unit(0) * Double(month) * 90_000)
+        ledger.rows.append(
+          PlainLedger.Row(
+            id: (number - 20_000) * step, day: Self.start + Int32(month * 30) + Int32(unit(1) * 30),
+            amount: Int64((unit(2) - 0.2) * (step > 1 ? 1e13 : 1e5)), channel: nil))
+      }
+      return ledger
+    }
+    let selection = FeatureSelection.parse(
+      ["monetary", "count_30d", "amount_90d", "active_days", "tenure_days"]
+    ).selection
+    var state: (folder: String, index: LedgerStateIndex)?
+    for number in months.indices {
+      let asOf = Self.start + Int32(number + 1) * 30
+      let (folded, next) = try Self.step(
+        months[number], asOf: asOf, form: form, LedgerFormat(), selection, after: state,
+        in: folder.path("state-\(number)"))
+      state = next
+      let whole = try fold(
+        MemorySource(Self.joined(Array(months[...number])).batches(sizes: [], form: form)),
+        asOf: asOf, selection)
+      Self.expectEqual(folded, whole, "month \(number)")
+    }
+    let batches = try #require(state).index.customerFiles.flatMap(\.batches)
+    #expect(batches.count > 2 && batches.allSatisfy { $0.rows < 65_536 })
+  }
+
   /// Only what the features need is kept: some windows, no days, no amounts.
   @Test(arguments: [
     ["amount_90d", "count_90d", "frequency"], ["trend", "recency_days"],
