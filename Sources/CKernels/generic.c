@@ -1,5 +1,4 @@
 // What any CPU runs: 128-bit vectors (SSE2 on x86-64, NEON on arm64).
-#include <string.h>
 #define NAME(x) x##_generic
 #define LANES 4
 #define VECTORS 2
@@ -26,7 +25,7 @@ static inline uint64_t matches_generic(
   uint64_t hits = 0;
   for (int byte = 0; byte < 64; byte += 8) {
     uint64_t word;
-    memcpy(&word, p + byte, 8);
+    __builtin_memcpy(&word, p + byte, 8);
     const uint64_t found =
         equal_bytes(word, a) | equal_bytes(word, b) | equal_bytes(word, c) | equal_bytes(word, d);
     // One bit of each byte, gathered by a multiplication.

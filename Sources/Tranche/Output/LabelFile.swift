@@ -32,6 +32,7 @@ final class LabelFile: @unchecked Sendable {
     var options = WriteOptions()
     options.threads = workers.threads
     options.rowGroupRows = ScoreTable.chunk
+    options.dictionaries = false
     sink = try TableSink(
       path: path,
       schema: Schema(fields: [

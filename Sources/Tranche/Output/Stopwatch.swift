@@ -49,7 +49,19 @@ package enum ProcessMemory {
   #endif
 
   /// The most this process ever had resident.
-  package static var peakBytes: Int {
+  package static var peakBytes: Int { highWaterMark ?? usagePeak }
+
+  /// Linux' own mark. The usage below also remembers what the process was before it became this
+  /// program: a large parent's memory.
+  private static var highWaterMark: Int? {
+    guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") })
+    else { return nil }
+    return line.split(whereSeparator: { " \t".contains($0) }).dropFirst().first
+      .flatMap { Int($0) }.map { $0 * 1024 }
+  }
+
+  private static var usagePeak: Int {
     var usage = rusage()
     getrusage(Self.selfUsage, &usage)
     return usage.ru_maxrss * 1024
