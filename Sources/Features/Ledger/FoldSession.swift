@@ -91,7 +91,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
         capacity: setup.expectedCustomers >> setup.partitionBits)
     }
     purchases = setup.purchases.map { windows in
-      (0..<1 << setup.partitionBits).map { _ in PurchaseTable(windows) }
+      let expected = setup.memory == nil ? setup.expectedCustomers >> setup.partitionBits : 0
+      return (0..<1 << setup.partitionBits).map { _ in PurchaseTable(windows, capacity: expected) }
     }
     spill = try setup.memory.map { memory in
       // Sorting takes 24 bytes a customer beside its table; tables grow by doubling.

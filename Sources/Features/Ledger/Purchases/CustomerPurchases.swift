@@ -56,13 +56,21 @@ package struct CustomerPurchases: Sendable {
     )
     let shift = UInt64(64 - partitionBits)
     let shards = Shards(rows: count, rowsPerShard: 1 << 14)
+    let lookups = tables.map(\.lookup)
+    let wordsOffset = tables[0].layout.wordsOffset
+    defer { withExtendedLifetime(tables) {} }
     let oldest = try workers.map(shards.count) { shard -> Int in
       var oldest = -1
+      let distance = 16
       for row in shards[shard] {
+        if case .int64(let numbers) = ids.values, row + distance < count {
+          let ahead = IdentityHash.hash(UInt64(bitPattern: numbers.base[row + distance]))
+          lookups[Int(ahead >> shift)].prefetch(ahead)
+        }
         let identity = Self.identity(ids, row)
-        let table = tables[Int(identity.hash >> shift)]
         guard
-          let index = table.state(of: identity.key, check: identity.check, hash: identity.hash)
+          let state = lookups[Int(identity.hash >> shift)]
+            .state(of: identity.key, check: identity.check, hash: identity.hash)
         else {
           for word in 0..<words { target.days[row * words + word] = 0 }
           for window in 0..<width { target.amounts[row * width + window] = 0 }
@@ -70,8 +78,7 @@ package struct CustomerPurchases: Sendable {
           target.ages[row] = -1
           continue
         }
-        let state = table.states + index * table.layout.stride
-        let bits = (state + table.layout.wordsOffset).assumingMemoryBound(to: UInt64.self)
+        let bits = (state + wordsOffset).assumingMemoryBound(to: UInt64.self)
         for word in 0..<words { target.days[row * words + word] = bits[word] }
         let sums = (state + PurchaseLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
         for window in 0..<width {

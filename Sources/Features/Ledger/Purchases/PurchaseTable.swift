@@ -1,3 +1,4 @@
+import CKernels
 import Columnar
 import Sharding
 
@@ -11,12 +12,14 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// Of each age: a look-up instead of a search for every row.
   private let windowOfAge: UnsafeMutablePointer<UInt8>
   private let isPositiveOnly: Bool
-  private var capacity = 128
+  private var capacity: Int
   /// Index + 1 of a state, 0 = free; at most half full.
   private var slots: UnsafeMutablePointer<UInt32>
   private var slotMask = 511
 
-  init(_ windows: PurchaseWindows) {
+  /// - Parameter capacity: Customers to make room for.
+  init(_ windows: PurchaseWindows, capacity: Int = 0) {
+    self.capacity = max(128, capacity)
     layout = PurchaseLayout(windows: windows.edges.count, words: 0)
     windowOfAge = .allocate(capacity: Int(PurchaseWindows.oldestAge) + 1)
     var window = 0
@@ -25,7 +28,7 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
       windowOfAge[Int(age)] = UInt8(window)
     }
     isPositiveOnly = windows.kind == .positive
-    states = LargeMemory.allocate(bytes: capacity * layout.stride)
+    states = LargeMemory.allocate(bytes: self.capacity * layout.stride)
     slots = .allocate(capacity: slotMask + 1)
     slots.initialize(repeating: 0, count: slotMask + 1)
   }
@@ -63,6 +66,7 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
   ) {
     if words > layout.words { grow(to: capacity, words: words) }
     for position in 0..<rows.count {
+      prefetch(rows, after: position, isText: ids != nil)
       let row = rows[position]
       if isPositiveOnly && row.amount.isNegative { continue }
       let hash = ids == nil ? IdentityHash.hash(row.key) : row.key
@@ -73,17 +77,66 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
     }
   }
 
-  /// Index of a customer's state, or nil.
+  /// As in a `PartitionTable`: a row's slot is asked for early, then the state that lies there.
   @inline(__always)
-  func state(of key: UInt64, check: UInt64, hash: UInt64) -> Int? {
-    var slot = Int(truncatingIfNeeded: hash) & slotMask
-    while slots[slot] != 0 {
-      let index = Int(slots[slot]) - 1
-      if isState(index, key, check) { return index }
-      slot = (slot + 1) & slotMask
+  private func prefetch(
+    _ rows: UnsafeBufferPointer<LedgerRow<Amount>>, after position: Int, isText: Bool
+  ) {
+    let (slotDistance, stateDistance) = (32, 16)
+    if position + slotDistance < rows.count {
+      tranche_prefetch(slots + slot(of: rows[position + slotDistance].key, isText))
     }
-    return nil
+    if position + stateDistance < rows.count {
+      let index = Int(slots[slot(of: rows[position + stateDistance].key, isText)]) - 1
+      guard index >= 0 else { return }
+      let state = states + index * layout.stride
+      tranche_prefetch(state)
+      tranche_prefetch(state + 64)
+      tranche_prefetch(state + layout.wordsOffset)
+    }
   }
+
+  @inline(__always)
+  private func slot(of key: UInt64, _ isText: Bool) -> Int {
+    Int(truncatingIfNeeded: isText ? key : IdentityHash.hash(key)) & slotMask
+  }
+
+  /// The table's pointers, to look customers up after the last row without counting references.
+  struct Lookup: @unchecked Sendable {
+    private let slots: UnsafeMutablePointer<UInt32>
+    private let slotMask: Int
+    private let states: UnsafeMutableRawPointer
+    private let stride: Int
+
+    fileprivate init(_ table: PurchaseTable) {
+      (slots, slotMask) = (table.slots, table.slotMask)
+      (states, stride) = (table.states, table.layout.stride)
+    }
+
+    @inline(__always)
+    func prefetch(_ hash: UInt64) {
+      tranche_prefetch(slots + Int(truncatingIfNeeded: hash) & slotMask)
+    }
+
+    /// A customer's state, or nil.
+    @inline(__always)
+    func state(of key: UInt64, check: UInt64, hash: UInt64) -> UnsafeMutableRawPointer? {
+      var slot = Int(truncatingIfNeeded: hash) & slotMask
+      while slots[slot] != 0 {
+        let state = states + (Int(slots[slot]) - 1) * stride
+        if state.load(as: UInt64.self) == key
+          && state.load(fromByteOffset: 8, as: UInt64.self) == check
+        {
+          return state
+        }
+        slot = (slot + 1) & slotMask
+      }
+      return nil
+    }
+  }
+
+  /// Valid until the next row.
+  var lookup: Lookup { Lookup(self) }
 
   @inline(__always)
   private func isState(_ index: Int, _ key: UInt64, _ check: UInt64) -> Bool {
