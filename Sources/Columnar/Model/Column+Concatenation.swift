@@ -63,22 +63,13 @@ extension Column {
   }
 
   private static func joinTexts(_ chunks: [Column], _ count: Int) -> Strings {
-    /// The bytes of a row; nothing for a missing one.
-    func bytes(_ chunk: Column, _ row: Int) -> UnsafeBufferPointer<UInt8> {
-      if chunk.isMissing(row) { return UnsafeBufferPointer(start: nil, count: 0) }
-      switch chunk.values {
-      case .strings(let texts): return texts[row]
-      case .dictionary(let codes, let texts): return texts[Int(codes[row])]
-      default: mixed()
-      }
-    }
     var total = 0
     let offsets = Buffer<Int64>(count: count + 1) { target in
       target[0] = 0
       var next = 1
       for chunk in chunks {
-        for row in 0..<chunk.count {
-          total += bytes(chunk, row).count
+        forEachText(chunk) { text in
+          total += text.count
           target[next] = Int64(total)
           next += 1
         }
@@ -87,8 +78,7 @@ extension Column {
     let joined = Buffer<UInt8>(count: total) { target in
       var start = 0
       for chunk in chunks {
-        for row in 0..<chunk.count {
-          let text = bytes(chunk, row)
+        forEachText(chunk) { text in
           _ = UnsafeMutableBufferPointer(rebasing: target[start..<start + text.count])
             .initialize(from: text)
           start += text.count
@@ -96,5 +86,25 @@ extension Column {
       }
     }
     return Strings(layout: .offsets64(offsets), bytes: joined)
+  }
+
+  /// Calls `body` with the bytes of every row, none for a missing one; the layout is looked at once.
+  @inline(__always)
+  private static func forEachText(_ chunk: Column, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+    let nothing = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+    let validity = chunk.validity
+    func isMissing(_ row: Int) -> Bool { validity.map { !$0[row] } ?? false }
+    switch chunk.values {
+    case .strings(let texts):
+      texts.forEach { row, text in body(isMissing(row) ? nothing : text) }
+    case .dictionary(let codes, let texts):
+      withExtendedLifetime((codes, texts)) {
+        let entries = (0..<texts.count).map { texts[$0] }
+        for row in 0..<codes.count {
+          body(isMissing(row) ? nothing : entries[Int(codes.base[row])])
+        }
+      }
+    default: mixed()
+    }
   }
 }
