@@ -276,17 +276,12 @@ private enum FolderLock {
   static func take(_ url: URL) throws {
     let host = ProcessInfo.processInfo.hostName
     for _ in 0..<2 {
-      let descriptor = open(url.path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
-      if descriptor >= 0 {
-        let text = "\(getpid()) \(host)\n"
-        _ = text.withCString { Foundation.write(descriptor, $0, strlen($0)) }
-        close(descriptor)
-        return
-      }
-      guard errno == EEXIST else {
+      let failure = create(url, "\(getpid()) \(host)\n")
+      if failure == 0 { return }
+      guard failure == EEXIST else {
         throw RunFailure(
-          errno == EACCES ? .permission : .cannotCreate,
-          "cannot be created: \(String(cString: strerror(errno)))",
+          failure == EACCES ? .permission : .cannotCreate,
+          "cannot be created: \(String(cString: strerror(failure)))",
           hint: "check the permissions", file: url.path)
       }
       let owner = ((try? String(contentsOf: url, encoding: .utf8)) ?? "").split(separator: " ")
@@ -304,5 +299,32 @@ private enum FolderLock {
         hint: "wait for it, or remove \(url.path) if it is gone",
         file: url.deletingLastPathComponent().path)
     }
+  }
+
+  /// Makes the file together with its content where the file system can: a run that is killed in
+  /// between leaves no lock without an owner, which nobody could tell from a living one.
+  ///
+  /// - Returns: 0 or an error number, EEXIST where the file is there.
+  private static func create(_ url: URL, _ text: String) -> Int32 {
+    #if canImport(Glibc)
+      // O_TMPFILE, which Swift does not import: a file without a name.
+      let unnamed = open(url.deletingLastPathComponent().path, O_WRONLY | 0o20_200_000, 0o600)
+      if unnamed >= 0 {
+        defer { close(unnamed) }
+        write(text, to: unnamed)
+        let place = "/proc/self/fd/\(unnamed)"
+        if linkat(AT_FDCWD, place, AT_FDCWD, url.path, AT_SYMLINK_FOLLOW) == 0 { return 0 }
+        if errno == EEXIST { return EEXIST }
+      }
+    #endif
+    let descriptor = open(url.path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
+    guard descriptor >= 0 else { return errno }
+    defer { close(descriptor) }
+    write(text, to: descriptor)
+    return 0
+  }
+
+  private static func write(_ text: String, to descriptor: Int32) {
+    _ = text.withCString { Foundation.write(descriptor, $0, strlen($0)) }
   }
 }
