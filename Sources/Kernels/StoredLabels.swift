@@ -19,9 +19,6 @@ package final class StoredLabels: @unchecked Sendable {
     base = memory.base
   }
 
-  /// Bytes that the labels of `rows` rows take.
-  package static func bytesPerRow(clusters k: Int) -> Int { k <= 256 ? 1 : 4 }
-
   package subscript(row: Int) -> Int {
     precondition(row >= 0 && row < rows)
     return bytes == 1
