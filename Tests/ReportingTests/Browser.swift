@@ -17,6 +17,8 @@ enum Browser {
     case drag([(Double, Double)])
     case key(String)
     case size(Int, Int)
+    /// Waits until a file of that name has been saved.
+    case download(String)
 
     var json: [String: Any] {
       switch self {
@@ -26,6 +28,7 @@ enum Browser {
       case .drag(let path): ["drag": path.map { [$0.0, $0.1] }]
       case .key(let name): ["key": name]
       case .size(let width, let height): ["size": [width, height]]
+      case .download(let name): ["download": name]
       }
     }
   }

@@ -124,7 +124,7 @@ import Testing
         .drag([(left, top), (right, top), (right, bottom), (left, bottom)]),
         .evaluate("document.getElementById('picked').innerText"),
         .evaluate("document.getElementById('csv').click()"),
-        .evaluate("new Promise(done => setTimeout(done, 500))"),
+        .download("customers.csv"),
       ])
     #expect(record.console == [])
     #expect(record.requests == [])
@@ -214,7 +214,7 @@ import Testing
       page,
       [
         .evaluate(ink), .evaluate("document.getElementById('png').click()"),
-        .evaluate("new Promise(done => setTimeout(done, 500))"),
+        .download("customers.png"),
       ])
     #expect(record.console == [])
     #expect(record.answers.first == "true")

@@ -13,7 +13,9 @@ Speaks the DevTools protocol over a pipe, so it needs nothing but Python. `actio
   {"media": "print"|"screen"} as on paper, without making sheets
   {"screenshot": PATH}        of the whole page, {"viewport": PATH} of what is in view
   {"pdf": PATH}
-  {"wait": seconds}
+  {"download": NAME}          waits until the file of that name is whole
+After the page has loaded and after each action, four frames pass before the next: what an event
+asks to be drawn is drawn then, however busy the machine is.
 The record holds the values in order, everything the console and the policy said, every request
 beyond the page itself, and the files that were downloaded.
 """
@@ -90,12 +92,17 @@ class Browser:
         while (event := self.receive(seconds)) is not None:
             self.events.append(event)
 
-    def wait(self, name, seconds=60):
+    def wait(self, name, seconds=60, **parameters):
+        """Until an event of that name with those parameters has come; its parameters."""
         end = time.monotonic() + seconds
-        while not any(e.get("method") == name for e in self.events):
+        while True:
+            for event in self.events:
+                said = event.get("params", {})
+                if event.get("method") == name and parameters.items() <= said.items():
+                    return said
             event = self.receive(end - time.monotonic())
             if event is None:
-                raise RuntimeError(f"{name} did not happen")
+                raise RuntimeError(f"{name} {parameters} did not happen")
             self.events.append(event)
 
 
@@ -121,18 +128,24 @@ def main():
             downloads = Path(folder, "downloads")
             downloads.mkdir()
             browser.call(
-                "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
+                "Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads),
+                eventsEnabled=True)
             for domain in ("Page", "Runtime", "Log", "Network"):
                 page_call(domain + ".enable")
             set_size(page_call, 1280, 900)
             page_call("Page.navigate", url=page)
             browser.wait("Page.loadEventFired")
-            browser.drain(0.3)
+            settle(page_call)
             for action in actions:
-                values.append(perform(page_call, action))
+                if "download" in action:
+                    file = browser.wait(
+                        "Browser.downloadWillBegin", suggestedFilename=action["download"])
+                    browser.wait("Browser.downloadProgress", guid=file["guid"], state="completed")
+                    values.append(None)
+                else:
+                    values.append(perform(page_call, action))
+                    settle(page_call)
                 browser.drain()
-            time.sleep(0.1)
-            browser.drain()
             files = {
                 f.name: base64.b64encode(f.read_bytes()).decode()
                 for f in sorted(downloads.iterdir())
@@ -148,6 +161,17 @@ def main():
             "files": files,
         },
         sys.stdout)
+
+
+def settle(call):
+    """Four frames: one lays out, what observes it asks for a second, which draws."""
+    call(
+        "Runtime.evaluate", awaitPromise=True, expression="""
+        new Promise(done => {
+          let left = 4;
+          const frame = () => --left ? requestAnimationFrame(frame) : done();
+          requestAnimationFrame(frame);
+        })""")
 
 
 def set_size(call, width, height):
@@ -194,14 +218,11 @@ def perform(call, action):
     elif kind == "media":
         call("Emulation.setEmulatedMedia", media=value)
     elif kind in ("screenshot", "viewport"):
-        time.sleep(0.3)
         shot = call("Page.captureScreenshot", captureBeyondViewport=kind == "screenshot")
         Path(value).write_bytes(base64.b64decode(shot["data"]))
     elif kind == "pdf":
         sheet = call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)
         Path(value).write_bytes(base64.b64decode(sheet["data"]))
-    elif kind == "wait":
-        time.sleep(value)
     else:
         raise RuntimeError(f"unknown action {kind}")
     return None
