@@ -14,6 +14,7 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "shape.h"
 #include "pass.h"
 #include "rows.h"
 #include "dropout.h"

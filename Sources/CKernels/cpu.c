@@ -84,6 +84,12 @@ DISPATCH(int64_t, tranche_fill_float,
          (float *x, int64_t rows, int64_t d, int64_t column, int64_t first, int64_t last,
           const float *values, double center, double limit),
          (x, rows, d, column, first, last, values, center, limit))
+DISPATCH(void, tranche_shape_values,
+         (const double *values, int64_t count, const tranche_shape *shape, double *out),
+         (values, count, shape, out))
+DISPATCH(void, tranche_deviations,
+         (const double *values, int64_t count, double pivot, double *sums),
+         (values, count, pivot, sums))
 DISPATCH(void, tranche_tile_norms,
          (const float *x, int64_t d, int64_t first, int64_t last, float *norms),
          (x, d, first, last, norms))

@@ -2,6 +2,7 @@
 /// every processor, where a system's `log1p` may differ from one instruction set to the next.
 ///
 /// The series are fdlibm's (s_log1p.c, s_expm1.c; Sun Microsystems 1993): below 1 ulp of error.
+/// ``StrictLoops/shape(_:by:into:level:)`` takes the logarithm of whole columns, to the same bits.
 package enum SignedLogarithm {
   private static let lowPartOfLn2 = 1.90821492927058770002e-10
   private static let highPartOfLn2 = 6.93147180369123816490e-01
@@ -33,60 +34,6 @@ package enum SignedLogarithm {
     let result = sum - halfSquare + f + k * highPartOfLn2
     return magnitude < .infinity
       ? Double(bitPattern: result.bitPattern | (x.bitPattern & 1 << 63)) : x
-  }
-
-  /// The same, lane by lane: the same operations in the same order.
-  @inline(__always)
-  package static func values(_ x: Lanes) -> Lanes {
-    let bits = unsafeBitCast(x, to: Words.self)
-    let magnitude = unsafeBitCast(bits & Words(repeating: ~(1 << 63)), to: Lanes.self)
-    let u = 1 + magnitude
-    let shifted = unsafeBitCast(u, to: Words.self) &+ Words(repeating: 0x0009_5f62_0000_0000)
-    let k =
-      unsafeBitCast(
-        Words(repeating: 0x4330_0000_0000_0000) | shifted &>> Words(repeating: 52), to: Lanes.self)
-      - 0x1.00000000003ffp52
-    let isNear = k .== 0
-    let lost =
-      (magnitude - (u - 1)).replacing(with: 1 - (u - magnitude), where: k .>= 2) / u
-    let mantissa =
-      unsafeBitCast(
-        (shifted & Words(repeating: 0x000f_ffff_ffff_ffff))
-          &+ Words(repeating: 0x3fe6_a09e_0000_0000), to: Lanes.self) - 1
-    let f = mantissa.replacing(with: magnitude, where: isNear)
-    let correction = lost.replacing(with: 0, where: isNear)
-    let halfSquare = 0.5 * f * f
-    let s = f / (2 + f)
-    let z = s * s
-    let w = z * z
-    let even = w * (C.l2 + w * (C.l4 + w * C.l6))
-    let odd = z * (C.l1 + w * (C.l3 + w * (C.l5 + w * C.l7)))
-    let series = odd + even
-    let sum = s * (halfSquare + series) + (k * lowPartOfLn2 + correction)
-    let result = sum - halfSquare + f + k * highPartOfLn2
-    let signed = unsafeBitCast(
-      unsafeBitCast(result, to: Words.self) | (bits & Words(repeating: 1 << 63)), to: Lanes.self)
-    return x.replacing(with: signed, where: magnitude .< .infinity)
-  }
-
-  package typealias Lanes = SIMD4<Double>
-  private typealias Words = SIMD4<UInt64>
-
-  /// Replaces every value by its signed logarithm.
-  package static func apply(to values: UnsafeMutableBufferPointer<Double>) {
-    guard let base = values.baseAddress else { return }
-    let lanes = Lanes.scalarCount
-    var row = 0
-    while row + lanes <= values.count {
-      let start = UnsafeMutableRawPointer(base + row)
-      start.storeBytes(
-        of: Self.values(start.loadUnaligned(as: Lanes.self)), as: Lanes.self)
-      row += lanes
-    }
-    while row < values.count {
-      base[row] = value(base[row])
-      row += 1
-    }
   }
 
   /// - Returns: sign(y) · (e^|y| − 1), which takes `value` back to within rounding.

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Kernels
@@ -48,6 +49,78 @@ import Testing
           #expect(second[row] == others.min() ?? .infinity)
         }
       }
+    }
+  }
+
+  /// Every count of a vector's rest, every kind of number, in place and beside.
+  @Test(arguments: levels)
+  func shapedValues(level: Int32) {
+    var random = TestRandom(11)
+    let edges = [
+      0, -0.0, .infinity, -.infinity, .nan, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 1,
+      0.41421356237309503, 0.41421356237309509, 1e-300, -3,
+    ]
+    let values =
+      edges
+      + (0..<501).map { _ in
+        Double.random(in: -1...1, using: &random)
+          * exp2(Double.random(in: -40...60, using: &random).rounded())
+      }
+    for count in [0, 1, 7, 8, 9, 15, 16, 17, values.count] {
+      for isLogarithmic in [false, true] {
+        for isScaled in [false, true] {
+          for (filler, floor, ceiling) in [(Double.nan, -.infinity, .infinity), (2.5, -10.0, 1e6)] {
+            let shape = StrictLoops.Shape(
+              filler: filler, floor: floor, ceiling: ceiling, center: 0.7, scale: 1.3,
+              is_logarithmic: isLogarithmic, is_scaled: isScaled)
+            let expected = values.prefix(count).map { value -> Double in
+              var x = value.isFinite ? value : filler
+              if x < floor { x = floor }
+              if x > ceiling { x = ceiling }
+              if isLogarithmic { x = SignedLogarithm.value(x) }
+              return isScaled ? (x - 0.7) / 1.3 : x
+            }
+            var shaped = Array(values.prefix(count))
+            shaped.withUnsafeMutableBufferPointer { target in
+              guard let base = target.baseAddress else { return }
+              StrictLoops.shape(UnsafeBufferPointer(target), by: shape, into: base, level: level)
+            }
+            #expect(
+              zip(shaped, expected).allSatisfy {
+                $0.bitPattern == $1.bitPattern || $0.isNaN && $1.isNaN
+              })
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: levels)
+  func deviations(level: Int32) {
+    var random = TestRandom(12)
+    for count in [0, 1, 15, 16, 17, 33, 1_000] {
+      let values = (0..<count).map { _ in Double.random(in: -1e6...1e6, using: &random) }
+      let pivot = values.first ?? 0
+      // Sixteen lanes, the two halves added to one another, then lane after lane, then the rest.
+      var (sums, squares) = ([Double](repeating: 0, count: 16), [Double](repeating: 0, count: 16))
+      let whole = count / 16 * 16
+      for row in 0..<whole {
+        sums[row % 16] += values[row] - pivot
+        squares[row % 16] += (values[row] - pivot) * (values[row] - pivot)
+      }
+      var (sum, square) = (0.0, 0.0)
+      for lane in 0..<8 {
+        sum += sums[lane] + sums[lane + 8]
+        square += squares[lane] + squares[lane + 8]
+      }
+      for row in whole..<count {
+        sum += values[row] - pivot
+        square += (values[row] - pivot) * (values[row] - pivot)
+      }
+      let found = values.withUnsafeBufferPointer {
+        StrictLoops.deviations(of: $0, from: pivot, level: level)
+      }
+      #expect(found.sum == sum && found.squares == square)
     }
   }
 

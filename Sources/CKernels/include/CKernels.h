@@ -4,6 +4,7 @@
 // x[(t * d + j) * TRANCHE_TILE + p]. SIMD lanes are points, so every tile is read front to back.
 #pragma once
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 // Asks for a cache line that will be read and written soon.
@@ -164,6 +165,18 @@ int64_t tranche_fill_double(int level, float *x, int64_t rows, int64_t d, int64_
                             int64_t last, const double *values, double center, double limit);
 int64_t tranche_fill_float(int level, float *x, int64_t rows, int64_t d, int64_t column, int64_t first,
                            int64_t last, const float *values, double center, double limit);
+
+// What becomes of a feature's values, in this order: `filler` for those that are not finite, moved
+// between floor and ceiling, sign(x) ln(1 + |x|), (x - center) / scale.
+typedef struct tranche_shape {
+  double filler, floor, ceiling, center, scale;
+  bool is_logarithmic, is_scaled;
+} tranche_shape;
+// `out` may be `values`.
+void tranche_shape_values(int level, const double *values, int64_t count, const tranche_shape *shape,
+                          double *out);
+// sums[0] = sum of (x - pivot), sums[1] = sum of their squares, in 16 lanes of rows.
+void tranche_deviations(int level, const double *values, int64_t count, double pivot, double *sums);
 
 // All columns of tiles [first, last) from row-major values, and the tiles' norms. Returns
 // row * d + column of the first value, in that order, that is not finite or whose difference exceeds

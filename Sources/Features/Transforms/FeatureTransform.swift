@@ -41,31 +41,24 @@ package struct FeatureTransform: Sendable, Codable, Equatable {
   @inline(__always)
   package func callAsFunction(_ value: Double) -> Double { (shaped(value) - center) / scale }
 
-  /// `shaped` of a run of values, in loops that vectorise; `target` takes as many.
+  /// `shaped` of a run of values, bit for bit as one by one; `target` takes as many.
   func shape(
     _ values: UnsafeBufferPointer<Double>, into target: UnsafeMutablePointer<Double>
   ) {
-    guard let source = values.baseAddress else { return }
-    let (filler, floor, ceiling) = (fill ?? .nan, lower ?? -.infinity, upper ?? .infinity)
-    for row in 0..<values.count {
-      let value = source[row]
-      let x = value.isFinite ? value : filler
-      let raised = x < floor ? floor : x
-      target[row] = raised > ceiling ? ceiling : raised
-    }
-    if log {
-      SignedLogarithm.apply(
-        to: UnsafeMutableBufferPointer(start: target, count: values.count))
-    }
+    StrictLoops.shape(values, by: loop(scaled: false), into: target)
   }
 
   /// The whole transform of a run of values, bit for bit as one by one.
   func apply(
     to values: UnsafeBufferPointer<Double>, into target: UnsafeMutablePointer<Double>
   ) {
-    shape(values, into: target)
-    let (center, scale) = (center, scale)
-    for row in 0..<values.count { target[row] = (target[row] - center) / scale }
+    StrictLoops.shape(values, by: loop(scaled: true), into: target)
+  }
+
+  private func loop(scaled: Bool) -> StrictLoops.Shape {
+    StrictLoops.Shape(
+      filler: fill ?? .nan, floor: lower ?? -.infinity, ceiling: upper ?? .infinity,
+      center: center, scale: scale, is_logarithmic: log, is_scaled: scaled)
   }
 
   /// Centre and scale from the moments of the shaped values. Scale 0 marks a constant, which has no

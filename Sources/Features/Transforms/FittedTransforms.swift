@@ -1,4 +1,5 @@
 import Columnar
+import Kernels
 import Sharding
 
 /// The transforms of a model: fitted once, replayed on every later table.
@@ -227,15 +228,9 @@ struct Moments: Sendable {
       // About the first value: a constant's mean is that constant, to the bit, and numbers far
       // from 0 keep their digits.
       let (n, pivot) = (Double(values.count), shaped[0])
-      var sum = 0.0
-      for offset in 0..<values.count { sum += shaped[offset] - pivot }
-      let mean = pivot + sum / n
-      var (squares, rest) = (0.0, 0.0)
-      for offset in 0..<values.count {
-        let difference = shaped[offset] - mean
-        squares += difference * difference
-        rest += difference
-      }
+      let run = UnsafeBufferPointer(shaped)
+      let mean = pivot + StrictLoops.deviations(of: run, from: pivot).sum / n
+      var (rest, squares) = StrictLoops.deviations(of: run, from: mean)
       // What rounding of the mean put in (Chan, Golub, LeVeque 1983). An overflow stays one: it
       // must not pass for a spread of 0.
       squares -= rest * rest / n
