@@ -2,7 +2,9 @@
 #include <parquet/arrow/schema.h>
 #include <parquet/file_reader.h>
 #include <parquet/metadata.h>
+#include <parquet/statistics.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "Reading.hpp"
@@ -82,6 +84,30 @@ class ParquetFile final : public ArrowBridgeFile {
 
   int64_t rows() const override { return metadata_->num_rows(); }
   std::vector<int64_t> group_rows() const override { return group_rows_; }
+
+  bool integer_range(int field, int64_t *low, int64_t *high) const override {
+    const auto type = schema->field(field)->type()->id();
+    const int leaf = manifest_.schema_fields[static_cast<size_t>(field)].column_index;
+    if (leaf < 0 || (type != arrow::Type::INT64 && type != arrow::Type::INT32)) return false;
+    *low = std::numeric_limits<int64_t>::max();
+    *high = std::numeric_limits<int64_t>::min();
+    for (int group = 0; group < metadata_->num_row_groups(); ++group) {
+      const auto chunk = metadata_->RowGroup(group)->ColumnChunk(leaf);
+      const auto known = chunk->is_stats_set() ? chunk->statistics() : nullptr;
+      if (known && known->HasNullCount() && known->null_count() == chunk->num_values()) continue;
+      if (!known || !known->HasMinMax()) return false;
+      const auto widen = [&](const auto &values) {
+        *low = std::min<int64_t>(*low, values.min());
+        *high = std::max<int64_t>(*high, values.max());
+      };
+      switch (known->physical_type()) {
+        case parquet::Type::INT64: widen(static_cast<const parquet::Int64Statistics &>(*known)); break;
+        case parquet::Type::INT32: widen(static_cast<const parquet::Int32Statistics &>(*known)); break;
+        default: return false;
+      }
+    }
+    return true;
+  }
 
   ArrowBridgeBatch read(
       const std::vector<int> &groups, const Selection &selection) const override {

@@ -112,6 +112,16 @@ int64_t arrow_bridge_file_group_rows(const ArrowBridgeFile *file, int64_t group)
   return file->group_rows()[static_cast<size_t>(group)];
 }
 
+bool arrow_bridge_file_integer_range(
+    const ArrowBridgeFile *file, int32_t field, int64_t *low, int64_t *high) {
+  ArrowBridgeError unsaid = {};
+  bool known = false;
+  return guarded(&unsaid, Doing::reading, [&] {
+           known = file->integer_range(field, low, high);
+         }) &&
+         known;
+}
+
 bool arrow_bridge_file_read(
     const ArrowBridgeFile *file, const int32_t *groups, int64_t group_count,
     ArrowBridgeColumns columns, ArrowArray *out, ArrowSchema *out_schema, ArrowBridgeError *error) {

@@ -53,6 +53,7 @@ struct ArrowBridgeFile {
   virtual ~ArrowBridgeFile() = default;
   virtual int64_t rows() const = 0;
   virtual std::vector<int64_t> group_rows() const = 0;
+  virtual bool integer_range(int, int64_t *, int64_t *) const { return false; }
   virtual ArrowBridgeBatch read(
       const std::vector<int> &groups, const bridge::Selection &selection) const = 0;
   virtual std::unique_ptr<ArrowBridgeCursor> cursor(

@@ -8,9 +8,9 @@ import Testing
 
 /// Folds that do not fit their memory against folds that do: the same bits, whatever left memory.
 @Suite struct FoldMemoryTests {
-  private static let asOf = FoldTwinTests.asOf
+  static let asOf = FoldTwinTests.asOf
 
-  private struct Outcome: Equatable {
+  struct Outcome: Equatable {
     var ids: [String]
     var names: [String]
     var bits: [[UInt64]]
@@ -20,9 +20,11 @@ import Testing
     var counts: LedgerCounts
   }
 
-  /// - Parameter bytes: Nil: no limit.
-  private static func fold(
-    _ batches: [RecordBatch], bytes: Int?, threads: Int = 2, buys: Bool = false,
+  /// - Parameters:
+  ///   - bytes: Nil: no limit.
+  ///   - range: What the source says of its ids.
+  static func fold(
+    _ batches: [RecordBatch], bytes: Int?, range: ClosedRange<Int64>? = nil, threads: Int = 2, buys: Bool = false,
     duplicates: LedgerFormat.Duplicates = .keep, spaced: Bool = false,
     in folder: TemporaryFolder
   ) throws -> (outcome: Outcome, spilling: FoldSpilling?) {
@@ -38,7 +40,9 @@ import Testing
           ? try SpillSpace(folder: path, capacity: size.bytes + (8 << 20), residentLimit: 0) : nil
       }
     }
-    let folded = try fold.features(of: MemorySource(batches)) { _ in }
+    let source = MemorySource(batches)
+    source.idRange = range
+    let folded = try fold.features(of: source) { _ in }
     let table = folded.table
     let ids = (0..<table.rows).map { row -> String in
       switch table.ids.values {

@@ -10,6 +10,8 @@ final class MemorySource: Source {
   let schema: Schema
   let files: [String]
   var rowCount: Int64?
+  /// What it says of its first column.
+  var idRange: ClosedRange<Int64>?
   private var batches: [RecordBatch]
 
   init(_ batches: [RecordBatch]) {
@@ -18,6 +20,8 @@ final class MemorySource: Source {
     rowCount = Int64(batches.reduce(0) { $0 + $1.rows })
     self.batches = batches
   }
+
+  func integerRange(of column: Int) -> ClosedRange<Int64>? { column == 0 ? idRange : nil }
 
   func next(columns: [Int]) throws -> Piece? {
     guard !batches.isEmpty else { return nil }

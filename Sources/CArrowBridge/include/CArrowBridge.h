@@ -131,6 +131,10 @@ int64_t arrow_bridge_file_rows(const ArrowBridgeFile *file);
 /// Row groups of a Parquet file; 0 for IPC, which is read by cursor only.
 int64_t arrow_bridge_file_groups(const ArrowBridgeFile *file);
 int64_t arrow_bridge_file_group_rows(const ArrowBridgeFile *file, int64_t group);
+/// Smallest and largest value of a field of signed integers by the statistics of all row groups; false
+/// where they do not tell.
+bool arrow_bridge_file_integer_range(
+    const ArrowBridgeFile *file, int32_t field, int64_t *low, int64_t *high);
 
 /// What to read: fields of the schema, and which of them (same length, may be null) as dictionaries.
 typedef struct ArrowBridgeColumns {

@@ -70,6 +70,15 @@ final class ArrowFile: @unchecked Sendable {
     (0..<arrow_bridge_file_fields(handle)).map { field(arrow_bridge_file_field(handle, $0)) }
   }
 
+  /// What a Parquet file's statistics say of an integer field.
+  func integerRange(of field: Int) -> ClosedRange<Int64>? {
+    var (low, high): (Int64, Int64) = (0, 0)
+    guard arrow_bridge_file_integer_range(handle, Int32(field), &low, &high), low <= high else {
+      return nil
+    }
+    return low...high
+  }
+
   /// Whole row groups with the given fields, decoded on the calling thread.
   func read(groups: Range<Int>, columns: [FileColumn], firstRow: Int64) throws -> [Column] {
     let context = BridgeContext(file: path, format: format.name, firstRow: firstRow)

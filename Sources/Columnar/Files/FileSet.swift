@@ -50,6 +50,24 @@ struct FileSet: Sendable {
     try indices.map { try columns[$0].get()[file] }
   }
 
+  /// The range of an integer column over all files, nil where one does not say.
+  func integerRange(of column: Int) -> ClosedRange<Int64>? {
+    switch schema.fields[column].type {
+    case .int32, .int64: break
+    default: return nil
+    }
+    guard let columns = try? columns[column].get() else { return nil }
+    var range: ClosedRange<Int64>?
+    for (file, column) in zip(files, columns) where file.rows != 0 {
+      guard let other = file.integerRange(of: column.index) else { return nil }
+      range =
+        range.map {
+          min($0.lowerBound, other.lowerBound)...max($0.upperBound, other.upperBound)
+        } ?? other
+    }
+    return range
+  }
+
   private static func agreedType(
     of first: ArrowFile.FileField, at index: Int, in files: [ArrowFile]
   ) throws -> (ColumnType, [Int]) {

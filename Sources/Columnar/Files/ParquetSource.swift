@@ -48,6 +48,10 @@ package final class ParquetSource: Source {
     self.limits = limits
   }
 
+  package func integerRange(of column: Int) -> ClosedRange<Int64>? {
+    fileSet.integerRange(of: column)
+  }
+
   package func next(columns: [Int]) throws -> Piece? {
     while file < fileSet.files.count {
       let current = fileSet.files[file]

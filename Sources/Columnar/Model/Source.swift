@@ -10,10 +10,17 @@ package protocol Source: AnyObject {
   var files: [String] { get }
   /// Rows in all files, where the format says so.
   var rowCount: Int64? { get }
+  /// Smallest and largest number of a column of integers, where the files say so; nil where they do
+  /// not, and for other columns.
+  func integerRange(of column: Int) -> ClosedRange<Int64>?
 
   /// The next piece of rows with the given columns (indices into `schema`), nil at the end.
   /// One caller at a time.
   func next(columns: [Int]) throws -> Piece?
+}
+
+extension Source {
+  package func integerRange(of column: Int) -> ClosedRange<Int64>? { nil }
 }
 
 /// A run of rows that is still to be decoded.

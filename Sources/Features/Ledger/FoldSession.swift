@@ -22,6 +22,8 @@ struct FoldSetup: Sendable {
   let purchases: PurchaseWindows?
   /// Nil: as much as it takes.
   let memory: FoldMemory?
+  /// Nil: ids are hashed.
+  let dense: DenseIdentities?
 }
 
 /// One fold on its way: its customers, and what it met so far.
@@ -88,7 +90,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     partitions = (0..<(merged == nil ? 1 << setup.partitionBits : 0)).map { _ in
       PartitionTable(
         layout: StateLayout(channels: 0, words: 0), hasText: setup.hasText, cellAges: cellAges,
-        capacity: setup.expectedCustomers >> setup.partitionBits)
+        capacity: setup.expectedCustomers >> setup.partitionBits, dense: setup.dense)
     }
     purchases = setup.purchases.map { windows in
       let expected = setup.memory == nil ? setup.expectedCustomers >> setup.partitionBits : 0
@@ -118,7 +120,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       format: format, positions: positions, schema: source.schema, asOf: setup.asOf,
       partitionBits: merged?.ranges.bits ?? setup.partitionBits, amountScale: setup.scale,
       parse: parse, channels: channels, currencies: currencies, keepsPending: setup.state != nil,
-      ranges: merged?.ranges)
+      ranges: merged?.ranges, dense: setup.dense)
     if isPending { counts.quarantined[.futureDate, default: 0] -= Int(source.rowCount ?? 0) }
     var decoded: [RowBlock<Amount>] = []
     var pieces = try cut(source, positions)
@@ -348,6 +350,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     if let windows = setup.purchases, let purchases {
       folded.purchases = try CustomerPurchases(
         purchases, windows, of: folded.table.ids, partitionBits: setup.partitionBits,
+        dense: setup.dense,
         scale: setup.scale, amountColumn: setup.format.amount, workers: workers)
     }
     return folded

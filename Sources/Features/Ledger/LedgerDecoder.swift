@@ -1,3 +1,4 @@
+import CKernels
 import Columnar
 import Synchronization
 
@@ -31,6 +32,8 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
   var keepsPending = false
   /// In place of the hash, where rows are grouped as a state's customers are.
   var ranges: IdentityRanges?
+  /// The same, where ids lie so close together that they need no hash.
+  var dense: DenseIdentities?
 
   /// Older rows cannot be of a living customer: a century, in days.
   private static var oldestAge: Int32 { 36_525 }
@@ -51,12 +54,18 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     let days = batch.columns[positions.date].days(format.dateFormat)
     let amounts = positions.amount.map { parse(batch.columns[$0], format, amountScale) }
 
-    hashIDs(batch.columns[positions.customerID], scratch)
+    let ids = batch.columns[positions.customerID]
+    if let dense {
+      try dense.place(
+        batch, ids, to: scratch.hashes, bits: partitionBits, name: format.customerID)
+      markMissing(ids, scratch)
+    } else {
+      hashIDs(ids, scratch)
+    }
     if let ranges {
       // A text's key is its hash, wherever its row goes.
       scratch.keys.update(from: scratch.hashes, count: batch.rows)
-      ranges.place(
-        batch.columns[positions.customerID], to: scratch.hashes, shift: UInt64(64 - partitionBits))
+      ranges.place(ids, to: scratch.hashes, shift: UInt64(64 - partitionBits))
     }
     for failure in days.failures where verdicts[failure.row] == .keep {
       verdicts[failure.row] = failure.isMissing ? .missingDate : .unreadableDate
@@ -159,6 +168,9 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
     }
   }
 
+  /// Rows that a partition's place in the block is asked for ahead: three lines.
+  private static var scatterDistance: Int { 8 }
+
   /// Groups the kept rows by partition, so that folding reads each partition's rows in one run.
   private func scatter(
     _ batch: RecordBatch, _ block: RowBlock<Amount>, _ scratch: DecodingScratch,
@@ -190,6 +202,8 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
           let partition = Int(hashes[row] >> shift)
           let position = cursor[partition]
           cursor[partition] = position + 1
+          // More streams than the hardware follows: each asks for its own lines ahead.
+          tranche_prefetch(target + position + Self.scatterDistance)
           let amount = amountValues?[row] ?? .zero
           target[position] = LedgerRow(
             key: keys[row], amount: amount, age: ages[row],
@@ -241,8 +255,12 @@ struct LedgerDecoder<Amount: LedgerAmount>: Sendable {
       }
     default: preconditionFailure("the fold checked the type of the customer id")
     }
-    guard let validity = column.validity else { return }
-    for row in 0..<column.count where !validity[row] { verdicts[row] = .missingCustomerID }
+    markMissing(column, scratch)
+  }
+
+  private func markMissing(_ ids: Column, _ scratch: DecodingScratch) {
+    guard let validity = ids.validity else { return }
+    for row in 0..<ids.count where !validity[row] { scratch.verdicts[row] = .missingCustomerID }
   }
 
   /// The key of each row's record: the id itself for integers, its hash for texts.

@@ -72,14 +72,17 @@ package struct LedgerFold: Sendable {
         hasChannels: positions.map { $0.channel != nil } ?? previous?.settings.hasChannels ?? false)
       try settings?.check(asked, state, asOf: asOf)
     }
+    let bits = partitionBits(rows: source?.rowCount, hasText)
     let setup = FoldSetup(
       format: format, asOf: asOf, features: features, needs: needs, hasText: hasText,
       scale: amounts.scale,
-      partitionBits: partitionBits(rows: source?.rowCount, hasText),
+      partitionBits: bits,
       expectedCustomers: previous == nil ? Self.expectedCustomers(of: source) : 0,
       workers: workers,
       state: state,
-      settings: settings, purchases: purchases, memory: memory)
+      settings: settings, purchases: purchases, memory: memory,
+      dense: state == nil && memory == nil
+        ? denseIdentities(source, positions, partitionBits: bits) : nil)
     switch amounts.kind {
     case .floating:
       let session = try FoldSession<Double>(setup)
@@ -109,6 +112,16 @@ package struct LedgerFold: Sendable {
         source, format, positions, parse: parse, isPending: false, progress, quarantine)
     }
     return try session.finish()
+  }
+
+  /// Where the source knows the range of its ids and these lie close together.
+  private func denseIdentities(
+    _ source: (any Source)?, _ positions: LedgerColumnPositions?, partitionBits: Int
+  ) -> DenseIdentities? {
+    guard let source, let positions, let rows = source.rowCount,
+      let range = source.integerRange(of: positions.asked[positions.customerID])
+    else { return nil }
+    return DenseIdentities(range, rows: rows, partitionBits: partitionBits)
   }
 
   /// Whether ids are texts; a state's must be what the ledger's are.

@@ -36,6 +36,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   /// All customers in ascending order of their ids: a bucket sort by the leading bits that differ,
   /// then inside each bucket, in parallel, by the bits below.
   func sortedReferences() throws -> Buffer<Reference> {
+    if partitions.allSatisfy({ $0.dense != nil }) { return try denseReferences() }
     let total = partitions.reduce(0) { $0 + $1.count }
     let prefix = hasText ? commonPrefix() : 0
     let orders = partitions.map { Buffer<UInt64>.uninitialized(count: $0.count) }
@@ -92,6 +93,29 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
       try workers.forEach(bucketCount, scratch: { ReferenceSort() }) { scratch, bucket in
         let run = UnsafeMutableBufferPointer(rebasing: target[bounds[bucket]..<bounds[bucket + 1]])
         sort(run, scratch)
+      }
+    }
+  }
+
+  /// Dense ids are in order by partition and slot.
+  private func denseReferences() throws -> Buffer<Reference> {
+    var starts = [0]
+    for table in partitions { starts.append(starts.last! + table.count) }
+    let first = starts
+    return try Buffer(count: first.last!) { target in
+      nonisolated(unsafe) let target = target
+      try workers.forEach(partitions.count) { partition in
+        let table = partitions[partition]
+        guard let dense = table.dense else { return }
+        var place = first[partition]
+        let distance = Int64(partition << dense.shift)
+        for slot in 0..<dense.slots where table.slots[slot] != 0 {
+          let id = dense.first + distance + Int64(slot)
+          target[place] = Reference(
+            order: UInt64(bitPattern: id) ^ (1 << 63), partition: UInt32(partition),
+            state: table.slots[slot] - 1)
+          place += 1
+        }
       }
     }
   }

@@ -2,7 +2,8 @@ import CKernels
 import Columnar
 import Sharding
 
-/// The customers of one hash partition: an open-addressing table of indices into dense states.
+/// The customers of one partition: an open-addressing table of indices into dense states, or a slot
+/// for each id where these lie close together.
 ///
 /// Sized so that one partition's states stay in a core's cache while a round of rows is folded in.
 /// Not safe for two threads at once; the fold gives each partition to one thread at a time.
@@ -13,7 +14,9 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   private(set) var states: UnsafeMutableRawPointer
   /// Index + 1 of a state under eight bits of its hash, 0 = free; at most half full. The bits tell
   /// nearly all other customers apart without fetching their states.
-  private var slots: UnsafeMutablePointer<UInt32>
+  ///
+  /// Of dense ids no bits are needed, and the slot is the id's own.
+  private(set) var slots: UnsafeMutablePointer<UInt32>
   private var slotMask: Int
   private var slotCapacity = 1024
   /// Text ids of more than eight bytes, back to back; `texts[i]` is where the id of state i lies in
@@ -29,6 +32,8 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// Rows younger than so many days are also kept one by one, for a state that goes on.
   let cellAges: Int
   private(set) var cells = GrowingBlock<DayCell<Amount>>()
+  /// Where ids lie close together.
+  let dense: DenseIdentities?
 
   /// Where a text id lies in the arena; up to eight bytes it is `start` itself, as memory has it,
   /// which saves a fetch a row.
@@ -49,12 +54,16 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   @inline(__always)
   static func tag(_ hash: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: hash >> 16) & tagMask }
 
-  init(layout: StateLayout, hasText: Bool, cellAges: Int = 0, capacity: Int = 256) {
+  init(
+    layout: StateLayout, hasText: Bool, cellAges: Int = 0, capacity: Int = 256,
+    dense: DenseIdentities? = nil
+  ) {
     self.layout = layout
     self.cellAges = cellAges
-    self.capacity = max(256, capacity)
+    self.dense = dense
+    self.capacity = max(256, min(capacity, dense?.slots ?? capacity))
     states = LargeMemory.allocate(bytes: self.capacity * layout.stride)
-    slotMask = 1023
+    slotMask = (dense?.slots ?? 1024) - 1
     slots = .allocate(capacity: slotMask + 1)
     slots.initialize(repeating: 0, count: slotMask + 1)
     if hasText {
@@ -83,6 +92,10 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// Folds rows of integer ids.
   func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, channels: Int, words: Int) {
     widen(channels: channels, words: words)
+    if let dense {
+      fold(rows, dense)
+      return
+    }
     fold(rows) {
       IdentityHash.hash($0)
     } isSame: { memory, state, position in
@@ -146,12 +159,45 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
           let (found, slot) = memory.find(current.hash) { isSame(memory, $0, turn) }
           state = found
           if found < 0 {
-            state = insert(key: rows[turn].key, hash: current.hash, slot: slot)
+            state = insert(key: rows[turn].key)
+            slots[slot] = Self.tag(current.hash) | UInt32(state + 1)
+            if count * 2 > slotMask { growSlots() }
             inserted(state, turn)
             memory = Memory(self)
           }
         }
         update(state, with: rows[turn], memory)
+      }
+    }
+  }
+
+  /// The same waits overlapped; a row's state is known when its lines are asked for.
+  private func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, _ dense: DenseIdentities) {
+    let (slotDistance, stateDistance) = (32, 16)
+    let first = UInt64(bitPattern: dense.first)
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: stateDistance) { ahead in
+      let ahead = ahead.baseAddress!
+      var memory = Memory(self)
+      for turn in -slotDistance..<rows.count {
+        let current = turn >= 0 ? ahead[turn & (stateDistance - 1)] : 0
+        if turn + slotDistance < rows.count {
+          let distance = rows[turn + slotDistance].key &- first
+          tranche_prefetch(memory.slots + Int(truncatingIfNeeded: distance) & memory.slotMask)
+        }
+        let named = turn + stateDistance
+        if named >= 0, named < rows.count {
+          let slot = Int(truncatingIfNeeded: rows[named].key &- first) & memory.slotMask
+          var state = Int(memory.slots[slot]) - 1
+          if state < 0 {
+            state = insert(key: rows[named].key)
+            slots[slot] = UInt32(state + 1)
+            memory = Memory(self)
+          }
+          ahead[named & (stateDistance - 1)] = state
+          tranche_prefetch(memory.state(state))
+          tranche_prefetch(memory.state(state) + 64)
+        }
+        if turn >= 0 { update(current, with: rows[turn], memory) }
       }
     }
   }
@@ -174,6 +220,9 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   /// The table's pointers and sizes, held in registers while rows fold; stale after an insertion.
+  ///
+  /// Whole words only: a Bool among them brings padding, which the loop copied byte by byte with every
+  /// row, waiting for its own stores.
   private struct Memory {
     let slots: UnsafeMutablePointer<UInt32>
     let slotMask: Int
@@ -181,7 +230,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     let stride: Int
     let words: Int
     let wordsOffset: Int
-    let hasChannels: Bool
+    let channels: Int
     let cellAges: Int
     let texts: UnsafeMutablePointer<TextSpan>?
     let arena: UnsafeMutablePointer<UInt8>?
@@ -189,7 +238,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     init(_ table: PartitionTable) {
       (slots, slotMask, states) = (table.slots, table.slotMask, table.states)
       (stride, words) = (table.layout.stride, table.layout.words)
-      (wordsOffset, hasChannels) = (table.layout.wordsOffset, table.layout.channels > 0)
+      (wordsOffset, channels) = (table.layout.wordsOffset, table.layout.channels)
       cellAges = table.cellAges
       (texts, arena) = (table.texts, table.arena)
     }
@@ -251,7 +300,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     let amounts = (state + StateLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
     if amounts[bucket].addReportingOverflow(row.amount) { overflowed = true }
 
-    if memory.hasChannels {
+    if memory.channels > 0 {
       let counts = (state + StateLayout.channelsOffset).assumingMemoryBound(to: UInt32.self)
       counts[Int(row.channel)] += 1
     }
@@ -265,7 +314,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     }
   }
 
-  private func insert(key: UInt64, hash: UInt64, slot: Int) -> Int {
+  private func insert(key: UInt64) -> Int {
     if count == capacity { growStates(to: capacity * 2, layout: layout) }
     let index = count
     count += 1
@@ -275,8 +324,6 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     state.storeBytes(of: Int32.max, toByteOffset: 8, as: Int32.self)
     state.storeBytes(of: -1, toByteOffset: 12, as: Int32.self)
     precondition(index < ~Self.tagMask - 1, "a partition holds sixteen million customers")
-    slots[slot] = Self.tag(hash) | UInt32(index + 1)
-    if count * 2 > slotMask { growSlots() }
     return index
   }
 

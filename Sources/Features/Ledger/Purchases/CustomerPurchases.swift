@@ -37,7 +37,7 @@ package struct CustomerPurchases: Sendable {
   /// Looks every id up in the partitions' tables, so the rows are those of `ids`.
   init<Amount: LedgerAmount>(
     _ tables: [PurchaseTable<Amount>], _ windows: PurchaseWindows, of ids: Column,
-    partitionBits: Int, scale: Int, amountColumn: String, workers: Workers
+    partitionBits: Int, dense: DenseIdentities? = nil, scale: Int, amountColumn: String, workers: Workers
   ) throws {
     guard !tables.contains(where: \.overflowed) else {
       throw InputError.exactRange(amountColumn)
@@ -65,11 +65,12 @@ package struct CustomerPurchases: Sendable {
       for row in shards[shard] {
         if case .int64(let numbers) = ids.values, row + distance < count {
           let ahead = IdentityHash.hash(UInt64(bitPattern: numbers.base[row + distance]))
-          lookups[Int(ahead >> shift)].prefetch(ahead)
+          let key = UInt64(bitPattern: numbers.base[row + distance])
+          lookups[dense?.partition(key) ?? Int(ahead >> shift)].prefetch(ahead)
         }
         let identity = Self.identity(ids, row)
         guard
-          let state = lookups[Int(identity.hash >> shift)]
+          let state = lookups[dense?.partition(identity.key) ?? Int(identity.hash >> shift)]
             .state(of: identity.key, check: identity.check, hash: identity.hash)
         else {
           for word in 0..<words { target.days[row * words + word] = 0 }
