@@ -1,10 +1,10 @@
 """One month more: from the state, and recomputed from all files. No peer keeps one.
 
-    state.py --tranche PATH --as-of DATE --new FILE [--rounds 3] [--runs FOLDER] LEDGER…
+    state.py --tranche PATH --as-of DATE --new FILE [--rounds 3] [--runs FOLDER] [--all-columns] LEDGER…
 
 LEDGER are the files of the months before, --new is the month to come, DATE its last day. First, untimed,
 a model is fitted and the state of the months before is made, as of the day before the new month's
-first. Then, in turns, whole processes on the same files with the same frozen model: all files without a
+first; with --all-columns for every column of the scores, forecasts of value too. Then, in turns, whole processes on the same files with the same frozen model: all files without a
 state, and the new file with a fresh copy of the state. The scores must be the same bytes.
 """
 import argparse
@@ -36,6 +36,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs")
     parser.add_argument("--folder", help="for the work, on the disk to measure")
+    parser.add_argument("--all-columns", action="store_true", help="forecasts of value too")
     parser.add_argument("ledger", nargs="+")
     options = parser.parse_args()
     old = [file for pattern in options.ledger for file in sorted(glob.glob(pattern))]
@@ -44,7 +45,9 @@ def main():
     environment = clean_environment()
     environment["TRANCHE_CLUSTERING_WINSORIZE"] = "0"
     columns = ",".join(["customer_id", "segment"] + FEATURES)
-    common = ["--columns", columns, "--no-report", "--json", "--force", "--progress", "never"]
+    common = ["--json", "--force", "--progress", "never"]
+    if not options.all_columns:
+        common += ["--columns", columns, "--no-report"]
 
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = lambda name: os.path.join(folder, name)
@@ -76,12 +79,13 @@ def main():
                 sys.exit("the scores from the state are others than those from all files")
         told = json.loads(said)
         sizes = {"before": size(path("state")), "customers": size(path("copy"), "customers-"),
-                 "days": size(path("copy"), "days-")}
+                 "days": size(path("copy"), "days-"), "purchases": size(path("copy"), "purchases-")}
         ratios = [full["seconds"] / month["seconds"] for full, month in zip(*results.values())]
         lines = [
             f"{told['customers']:,} customers, {told['rows']['read']:,} transactions, of which "
             f"{told['rows']['read'] - told.get('rows_from_state', 0):,} in the new file; "
-            f"{options.rounds} rounds in turns, whole processes, {processor()}, "
+            f"{options.rounds} rounds in turns, whole processes, "
+            f"{'all columns and the report' if options.all_columns else 'eight features'}, {processor()}, "
             f"{told['threads']} threads.", "",
             "| | seconds | fold | peak MiB |", "|---|---|---|---|"]
         for name, rows in results.items():
@@ -91,8 +95,9 @@ def main():
                 f"{max(row['peak'] for row in rows) >> 20} |")
         lines += ["", f"From the state {spread(ratios)} times faster. On disk the state takes "
                   f"{sizes['before'] / 1e6:.0f} MB after the first run, and after the new month "
-                  f"{sizes['customers'] / 1e6:.0f} MB of customers and {sizes['days'] / 1e6:.0f} MB of "
-                  "transactions that leave a window yet. The scores are the same bytes."]
+                  f"{sizes['customers'] / 1e6:.0f} MB of customers, {sizes['days'] / 1e6:.0f} MB of "
+                  f"transactions that leave a window yet and {sizes['purchases'] / 1e6:.0f} MB of "
+                  "purchases by day. The scores are the same bytes."]
         if options.runs:
             write_run(options.runs, "state", ["The next month from the state"] + lines,
                       {"results": results, "ratios": ratios, "sizes": sizes,

@@ -92,13 +92,17 @@ package enum SimpleValue {
     let rows = frequency.count
     precondition(averageValue.count == rows && segments.map { $0.count == rows } ?? true)
     precondition(segments != nil || parameters.count == 1, "one set of parameters for one base")
-    return try sum(rows, workers) { row in
-      let index = segments.map { Int($0[row]) } ?? 0
-      guard parameters.indices.contains(index) else {
-        throw SimpleValueError.unknownSegment(index, row: row + 1)
+    return try withExtendedLifetime((frequency, averageValue, segments)) {
+      nonisolated(unsafe) let (frequency, averageValue) = (frequency.values, averageValue.values)
+      nonisolated(unsafe) let segments = segments?.values
+      return try sum(rows, workers) { row in
+        let index = segments.map { Int($0[row]) } ?? 0
+        guard parameters.indices.contains(index) else {
+          throw SimpleValueError.unknownSegment(index, row: row + 1)
+        }
+        let own = parameters[index]
+        return frequency[row] * averageValue[row] * own.margin * own.periods - own.acquisitionCost
       }
-      let own = parameters[index]
-      return frequency[row] * averageValue[row] * own.margin * own.periods - own.acquisitionCost
     }
   }
 

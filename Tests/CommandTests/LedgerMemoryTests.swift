@@ -123,6 +123,37 @@ import Testing
     #expect(try !folder.listing().contains { $0.hasPrefix("none") })
   }
 
+  /// Forecasts alone, of the base and of groups.
+  @Test(arguments: [[], ["--by", "cohort:quarter"]])
+  func valueKeepsToItsBudget(more: [String]) throws {
+    let folder = try TemporaryFolder()
+    try bank(customers: 400_000, months: 12, in: folder)
+    let arguments =
+      ["value", "--ledger", "bank/ledger-*.parquet", "--as-of", "2025-12-31"] + more
+    let free = try Tranche.json(arguments + ["--out", "free.parquet"], in: folder)
+    #expect(free["spilled_bytes"] as? Int == 0)
+    let before = try folder.listing()
+    let least = try least(arguments + ["--out", "none.parquet"], in: folder)
+    let figure = try Tranche.run(
+      arguments + ["--out", "held.parquet", "--memory", "\(least)MiB"], in: folder
+    ).errors.firstMatch(of: /at least (\d+)MiB/).flatMap { Int($0.1) }
+    let budget = figure ?? least
+    let held = try Tranche.json(
+      arguments + ["--out", "held.parquet", "--force", "--memory", "\(budget)MiB"], in: folder)
+    #expect(try folder.data("held.parquet") == folder.data("free.parquet"))
+    #expect(try #require(held["spilled_bytes"] as? Int) > 50 << 20)
+    let peak = try #require(held["peak_memory_bytes"] as? Int)
+    #expect(peak <= (budget << 20) / 10 * 11, "\(peak >> 20) of \(budget) MiB")
+    for key in ["candidates", "parameters", "totals"] {
+      let texts = try [held, free].map {
+        try JSONSerialization.data(
+          withJSONObject: try #require($0[key]), options: [.sortedKeys])
+      }
+      #expect(texts[0] == texts[1], "\(key) of the result")
+    }
+    #expect(try folder.listing() == before.union(["held.parquet"]))
+  }
+
   /// One sentence, nothing left.
   @Test func aFullDiskIsSaid() throws {
     let folder = try TemporaryFolder()
@@ -148,17 +179,26 @@ import Testing
     try bank(customers: 300, months: 2, in: folder)
     let before = try folder.listing()
     let ledger = ["--ledger", "bank/ledger-2025-12.parquet", "--as-of", "2025-12-31"]
-    for command in [["features", "--out", "f.parquet"], ["rescore", "--out", "out"]] {
+    let commands = [
+      ["features", "--out", "f.parquet"], ["rescore", "--out", "out"],
+      ["value", "--out", "v.parquet"],
+    ]
+    for command in commands {
       for size in ["lots", "-1GiB", "0"] {
         expectSentence(
           try Tranche.run(command + ledger + ["--memory=\(size)"], in: folder), status: 64,
           says: ["--memory", "4GiB"])
       }
+      guard command[0] != "value" else { continue }
       expectSentence(
         try Tranche.run(
           command + ledger + ["--memory", "4GiB", "--state", "state"], in: folder), status: 64,
         says: ["--memory", "--state"])
     }
+    expectSentence(
+      try Tranche.run(
+        ["value", "--summary", "bank/truth.parquet", "--out", "v.parquet", "--memory", "4GiB"],
+        in: folder), status: 64, says: ["--memory", "--ledger"])
     #expect(try folder.listing() == before)
   }
 }

@@ -134,8 +134,9 @@ extension PurchaseModel {
     nonisolated(unsafe) let (aliveOut, expectedOut) = (aliveRows, expectedRows)
     guard let spend, let means = summary.meanSpend else {
       try workers.forEach(shards.count) { shard in
+        let cellOfRow = cells.cellOfRow.values
         for row in shards[shard] {
-          let cell = perCell[Int(cells.cellOfRow[row])]
+          let cell = perCell[Int(cellOfRow[row])]
           aliveOut.initializeElement(at: row, to: cell.x)
           expectedOut.initializeElement(at: row, to: cell.y)
         }
@@ -179,16 +180,19 @@ extension PurchaseModel {
     let futures = try exposureFutures(cells, horizon: horizon, workers: workers)
     let near = try exposureFutures(
       cells, horizon: ValueHorizon(length: window, monthlyDiscount: 0), workers: workers)
-    let perCell = try cellScores(cells, futures, workers: workers)
+    var perCell = try cellScores(cells, futures, workers: workers)
+    for cell in perCell.indices {
+      perCell[cell].w = perCell[cell].x * near[Int(cells.exposureOfCell[cell])].x
+    }
     let shards = Shards(rows: cells.customers, rowsPerShard: 1 << 16)
     return try Buffer(count: cells.customers) { target in
       nonisolated(unsafe) let target = target
-      try workers.forEach(shards.count) { shard in
-        for row in shards[shard] {
-          let cell = Int(cells.cellOfRow[row])
-          var value = perCell[cell]
-          value.w = value.x * near[Int(cells.exposureOfCell[cell])].x
-          target.initializeElement(at: row, to: value)
+      try workers.forEach(shards.count) { [perCell] shard in
+        let cellOfRow = cells.cellOfRow.values
+        perCell.withUnsafeBufferPointer { perCell in
+          for row in shards[shard] {
+            target.initializeElement(at: row, to: perCell[Int(cellOfRow[row])])
+          }
         }
       }
     }

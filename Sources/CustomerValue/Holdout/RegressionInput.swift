@@ -58,12 +58,13 @@ struct SnapshotFeatures: Sendable {
 
 /// What a regression sees of a snapshot's customers: features, and forecasts of purchase models.
 /// First what days are forecast by, then what amounts need beside it.
-struct RegressionInput: Sendable {
+struct RegressionInput: @unchecked Sendable {
   /// The places among a snapshot's rows that it has.
   let places: Range<Int>
   private let features: PurchaseFeatures?
-  private let dayColumns: [Buffer<Double>]
-  private let amountColumns: [Buffer<Double>]
+  private let columns: [Buffer<Double>]
+  /// Where those begin; reading them counts no references.
+  private let bases: [UnsafePointer<Double>]
   let dayNames: [String]
   let names: [String]
 
@@ -84,8 +85,8 @@ struct RegressionInput: Sendable {
     } else {
       (days, amounts) = ([], [])
     }
-    dayColumns = days.map(\.values)
-    amountColumns = amounts.map(\.1)
+    columns = days.map(\.values) + amounts.map(\.1)
+    bases = columns.map(\.base)
     dayNames = (features?.dayNames ?? []) + days.map(\.name)
     names = dayNames + amounts.map(\.0) + (features?.amountNames ?? [])
   }
@@ -100,12 +101,9 @@ struct RegressionInput: Sendable {
   ) {
     var column = features?.dayCount ?? 0
     for index in 0..<column { row[index] = all[index] }
-    for extra in dayColumns {
-      row[column] = extra.base[place - places.lowerBound]
-      column += 1
-    }
-    for extra in amountColumns {
-      row[column] = extra.base[place - places.lowerBound]
+    let own = place - places.lowerBound
+    for base in bases {
+      row[column] = base[own]
       column += 1
     }
     for index in 0..<(features?.amountCount ?? 0) {

@@ -47,23 +47,32 @@ extension ValueModel {
     let forecasts = try mean(candidate, context, told)
     let amounts =
       amountCandidate == candidate ? forecasts : try mean(amountCandidate, context, told)
-    let risk =
-      churn != nil
-      ? told.risks
-      : Buffer(futures.values.map { riskCalibration?(1 - $0.x) ?? 1 - $0.x })
+    let calibration = riskCalibration
+    let hasRisks = churn != nil
     let named =
       try reasons
       ? churn.map { Self.named(told.codes, $0.names) }
         ?? self.reasons(base, cells, aliveModels.map(\.model), workers) : nil
     let size = purchases.customers
+    func spread<Value>(
+      otherwise: Value = .nan, _ value: @Sendable (Int) -> Value
+    ) throws -> Buffer<Value> where Value: BinaryFloatingPoint & BitwiseCopyable & Sendable {
+      try base.spread(over: size, otherwise: otherwise, workers: workers, value)
+    }
+    // The closures keep what they point into.
     return ValueForecast(
-      probabilityAlive: base.spread(futures.values.map(\.x), over: size),
-      expectedTransactions: base.spread(forecasts.days, over: size),
-      expectedValue: base.spread(amounts.values, over: size),
-      clv: base.spread(amounts.clvs, over: size),
-      churnRisk: base.spread(risk.values, over: size, otherwise: .nan),
-      reasons: named.map { base.spread($0.codes.values, over: size, otherwise: -1) },
-      reasonNames: named?.names ?? [])
+      probabilityAlive: try spread { futures.base[$0].x },
+      expectedTransactions: try spread { forecasts.days.base[$0] },
+      expectedValue: try spread { amounts.values.base[$0] },
+      clv: try spread { amounts.clvs.base[$0] },
+      churnRisk: try spread { row in
+        if hasRisks { return told.risks.base[row] }
+        let risk = 1 - futures.base[row].x
+        return calibration?(risk) ?? risk
+      },
+      reasons: try named.map { named in
+        try base.spread(over: size, otherwise: -1, workers: workers) { named.codes.base[$0] }
+      }, reasonNames: named?.names ?? [])
   }
 
   /// What every part of a forecast needs.
@@ -80,54 +89,59 @@ extension ValueModel {
   }
 
   /// Row by row of the snapshot, to the horizon.
-  private struct HorizonForecast {
-    var days: [Double]
-    var values: [Double]
-    var clvs: [Double]
+  private struct HorizonForecast: Sendable {
+    let days: Buffer<Double>
+    let values: Buffer<Double>
+    let clvs: Buffer<Double>
 
     /// - Parameter row: Days, value and clv of a row.
     init(_ rows: Int, _ workers: Workers, _ row: @Sendable (Int) -> SIMD3<Double>) throws {
+      let (days, dayRows) = Buffer<Double>.uninitialized(count: rows)
+      let (values, valueRows) = Buffer<Double>.uninitialized(count: rows)
+      let (clvs, clvRows) = Buffer<Double>.uninitialized(count: rows)
+      nonisolated(unsafe) let target = (dayRows, valueRows, clvRows)
       let shards = Shards(rows: rows, rowsPerShard: 1 << 14)
-      days = [Double](repeating: 0, count: rows)
-      (values, clvs) = (days, days)
-      try days.withUnsafeMutableBufferPointer { days in
-        try values.withUnsafeMutableBufferPointer { values in
-          try clvs.withUnsafeMutableBufferPointer { clvs in
-            nonisolated(unsafe) let (days, values, clvs) = (days, values, clvs)
-            try workers.forEach(shards.count) { shard in
-              for place in shards[shard] {
-                let forecast = row(place)
-                (days[place], values[place], clvs[place]) = (forecast.x, forecast.y, forecast.z)
+      try workers.forEach(shards.count) { shard in
+        for place in shards[shard] {
+          let forecast = row(place)
+          target.0.initializeElement(at: place, to: forecast.x)
+          target.1.initializeElement(at: place, to: forecast.y)
+          target.2.initializeElement(at: place, to: forecast.z)
+        }
+      }
+      (self.days, self.values, self.clvs) = (days, values, clvs)
+    }
+
+    /// The mean of several forecasts.
+    init(_ parts: [HorizonForecast], _ workers: Workers) throws {
+      func mean(_ columns: [Buffer<Double>]) throws -> Buffer<Double> {
+        let share = 1 / Double(columns.count)
+        let rows = columns[0].count
+        let shards = Shards(rows: rows, rowsPerShard: 1 << 14)
+        return try Buffer(count: rows) { target in
+          nonisolated(unsafe) let target = target
+          try workers.forEach(shards.count) { shard in
+            for (place, column) in columns.enumerated() {
+              let values = column.values
+              for row in shards[shard] {
+                target[row] = place == 0 ? values[row] : target[row] + values[row]
               }
             }
+            for row in shards[shard] { target[row] *= share }
           }
         }
       }
-    }
-
-    static func += (sum: inout HorizonForecast, other: HorizonForecast) {
-      for row in sum.days.indices {
-        sum.days[row] += other.days[row]
-        sum.values[row] += other.values[row]
-        sum.clvs[row] += other.clvs[row]
-      }
+      days = try mean(parts.map(\.days))
+      values = try mean(parts.map(\.values))
+      clvs = try mean(parts.map(\.clvs))
     }
   }
 
   private func mean(
     _ candidate: ValueCandidate, _ context: ScoringContext, _ told: ToldByFeatures
   ) throws -> HorizonForecast {
-    var sum = try forecast(candidate.parts[0], context, told)
-    for part in candidate.parts.dropFirst() { sum += try forecast(part, context, told) }
-    let share = 1 / Double(candidate.parts.count)
-    if candidate.parts.count > 1 {
-      for row in sum.days.indices {
-        sum.days[row] *= share
-        sum.values[row] *= share
-        sum.clvs[row] *= share
-      }
-    }
-    return sum
+    let parts = try candidate.parts.map { try forecast($0, context, told) }
+    return parts.count == 1 ? parts[0] : try HorizonForecast(parts, context.workers)
   }
 
   private func forecast(
@@ -200,13 +214,14 @@ extension ValueModel {
     nonisolated(unsafe) let target = storage
     let shards = Shards(rows: first.count, rowsPerShard: 1 << 14)
     try workers.forEach(shards.count) { shard in
-      for row in shards[shard] {
-        var sum = first.base[row]
-        for other in futures.dropFirst() { sum += other.base[row] }
-        target.initializeElement(at: row, to: sum * share)
+      for (place, part) in futures.enumerated() {
+        let values = part.values
+        for row in shards[shard] {
+          target[row] = place == 0 ? values[row] : target[row] + values[row]
+        }
       }
+      for row in shards[shard] { target[row] *= share }
     }
-    withExtendedLifetime(futures) {}
     return buffer
   }
 
@@ -357,18 +372,26 @@ extension ValueModel {
 }
 
 extension PurchaseSnapshot {
-  /// A value per row of the base, NaN for customers who are not in the snapshot.
-  func spread(_ values: [Double], over rows: Int) -> Buffer<Double> {
-    values.withUnsafeBufferPointer { spread($0, over: rows, otherwise: .nan) }
-  }
-
-  func spread<Value: BitwiseCopyable>(
-    _ values: UnsafeBufferPointer<Value>, over rows: Int, otherwise: Value
-  ) -> Buffer<Value> {
-    Buffer(count: rows) { target in
-      if values.count < rows { target.initialize(repeating: otherwise) }
-      for (place, value) in values.enumerated() {
-        target.initializeElement(at: Int(self.rows.base[place]), to: value)
+  /// A value per row of the base, `otherwise` for customers who are not in the snapshot.
+  ///
+  /// - Parameter value: Of a row of the snapshot.
+  func spread<Value: BitwiseCopyable & Sendable>(
+    over rows: Int, otherwise: Value, workers: Workers, _ value: @Sendable (Int) -> Value
+  ) throws -> Buffer<Value> {
+    try Buffer(count: rows) { target in
+      nonisolated(unsafe) let target = target
+      if count < rows {
+        let all = Shards(rows: rows, rowsPerShard: 1 << 16)
+        try workers.forEach(all.count) { shard in
+          for row in all[shard] { target.initializeElement(at: row, to: otherwise) }
+        }
+      }
+      let shards = Shards(rows: count, rowsPerShard: 1 << 16)
+      try workers.forEach(shards.count) { shard in
+        let rows = self.rows.values
+        for place in shards[shard] {
+          target.initializeElement(at: Int(rows[place]), to: value(place))
+        }
       }
     }
   }

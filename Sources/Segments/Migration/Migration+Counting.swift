@@ -28,37 +28,33 @@ package struct SegmentedBase: Sendable {
   package init(
     customerIDs: Column, segmentIDs: Column, sides known: [Migration.Side], workers: Workers
   ) throws {
-    let count = segmentIDs.count
-    let shards = Shards(rows: count, rowsPerShard: 1 << 16)
-    let texts: Strings
-    let codes: Buffer<Int32>?
-    switch segmentIDs.values {
-    case .dictionary(let own, let names): (texts, codes) = (names, own)
-    case .strings(let own): (texts, codes) = (own, nil)
-    default: throw MigrationError.notSegmentIDs
+    try self.init(
+      customerIDs: customerIDs, segmentIDs: [segmentIDs], sides: known, workers: workers)
+  }
+
+  /// The same of a column that comes in chunks.
+  package init(
+    customerIDs: Column, segmentIDs: [Column], sides known: [Migration.Side], workers: Workers
+  ) throws {
+    guard let coded = try Column.coding(segmentIDs, workers: workers) else {
+      throw MigrationError.notSegmentIDs
     }
-    // A dictionary is looked through once; plain text row by row, in shards.
-    let found: Set<String>
-    if codes != nil {
-      found = Set((0..<texts.count).map(texts.text))
-    } else {
-      found = try workers.map(shards.count) { shard in
-        Set(shards[shard].filter { !segmentIDs.isMissing($0) }.map(texts.text))
-      }.reduce(into: []) { $0.formUnion($1) }
-    }
-    let added = found.subtracting(known.map(\.id)).sorted()
+    let added = Set(coded.texts).subtracting(known.map(\.id)).sorted()
     let all = known + added.map { Migration.Side(id: $0, name: $0) }
     let places = Dictionary(
       all.enumerated().map { ($0.element.id, Int32($0.offset)) }, uniquingKeysWith: { a, _ in a })
-    let placeOfCode = codes == nil ? [] : (0..<texts.count).map { places[texts.text($0)]! }
-    let segments = try Buffer<Int32>(count: count) { target in
+    let placeOfCode = coded.texts.map { places[$0]! }
+    let codes = coded.codes
+    let shards = Shards(rows: codes.count, rowsPerShard: 1 << 16)
+    let segments = try Buffer<Int32>(count: codes.count) { target in
       nonisolated(unsafe) let target = target
       try workers.forEach(shards.count) { shard in
-        for row in shards[shard] {
-          let place: Int32 =
-            segmentIDs.isMissing(row)
-            ? -1 : codes.map { placeOfCode[Int($0[row])] } ?? places[texts.text(row)]!
-          target.initializeElement(at: row, to: place)
+        let codes = codes.values
+        placeOfCode.withUnsafeBufferPointer { placeOfCode in
+          for row in shards[shard] {
+            let code = Int(codes[row])
+            target.initializeElement(at: row, to: code < 0 ? -1 : placeOfCode[code])
+          }
         }
       }
     }

@@ -65,26 +65,20 @@ struct PreviousRun {
     }
     let profile = try JSONText.decode(SegmentsFile.self, from: data, file: profileFile)
     let base = try SegmentedBase(
-      customerIDs: .concatenating(chunks.map { $0[0] }),
-      segmentIDs: .concatenating(chunks.map { $0[1] }),
+      customerIDs: .concatenating(chunks.map { $0[0] }), segmentIDs: chunks.map { $0[1] },
       sides: profile.segments.map { Migration.Side(id: $0.id, name: $0.name) }, workers: workers)
     let modelPath = folder.appendingPathComponent("model.json").path
     return PreviousRun(
       id: profile.runID, base: base,
-      tiers: tier == nil ? nil : tiers(.concatenating(chunks.map { $0[2] })),
+      tiers: tier == nil ? nil : try tiers(chunks.map { $0[2] }, workers),
       model: try? ModelFile.read(modelPath))
   }
 
-  private static func tiers(_ column: Column) -> Buffer<Int32>? {
-    guard case .strings(let texts) = column.values else { return nil }
-    let names = Tier.allCases.map { (Array($0.name.utf8), $0.rawValue) }
-    return Buffer(count: column.count) { target in
-      for row in 0..<column.count {
-        let text = texts[row]
-        target[row] =
-          column.isMissing(row) ? -1 : names.first { $0.0.elementsEqual(text) }?.1 ?? -1
-      }
-    }
+  private static func tiers(_ chunks: [Column], _ workers: Workers) throws -> Buffer<Int32>? {
+    guard let coded = try Column.coding(chunks, workers: workers) else { return nil }
+    let tiers = Buffer(
+      coded.texts.map { text in Tier.allCases.first { $0.name == text }?.rawValue ?? -1 })
+    return try tiers.gathered(coded.codes, workers: workers)
   }
 }
 

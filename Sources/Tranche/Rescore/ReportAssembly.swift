@@ -71,11 +71,15 @@ struct ReportAssembly {
     var counts = [[Int]](repeating: [Int](repeating: 0, count: 5), count: 5)
     var sums = [[Double]](repeating: [Double](repeating: 0, count: 5), count: 5)
     let money = scored.table.column("monetary")
-    for row in 0..<scores.recency.count {
-      let (r, f) = (Int(scores.recency[row]) - 1, Int(scores.frequency[row]) - 1)
-      guard r >= 0, f >= 0 else { continue }
-      counts[r][f] += 1
-      if let money, !money[row].isNaN { sums[r][f] += money[row] }
+    withExtendedLifetime((scores, money)) {
+      let (recency, frequency) = (scores.recency.values, scores.frequency.values)
+      let money = money?.values
+      for row in recency.indices {
+        let (r, f) = (Int(recency[row]) - 1, Int(frequency[row]) - 1)
+        guard r >= 0, f >= 0 else { continue }
+        counts[r][f] += 1
+        if let money, !money[row].isNaN { sums[r][f] += money[row] }
+      }
     }
     var means = [[Double?]](repeating: [Double?](repeating: nil, count: 5), count: 5)
     for r in 0..<5 {

@@ -8,7 +8,7 @@ import Sharding
 /// Stable ids, migration, and why customers moved.
 extension Scoring {
   func addMigration(_ base: inout ScoredBase, from previous: PreviousRun) throws {
-    let rows = try joinedRows(previous)
+    let rows = try joinedRows(previous, &base)
     func sides(_ profile: BaseProfile) -> [Migration.Side] {
       profile.segments.map { Migration.Side(id: $0.id, name: $0.name) }
     }
@@ -37,9 +37,7 @@ extension Scoring {
     }
     base.migration = try migration(base.profile)
     let before = previous.base.segments
-    let previousSegments = Buffer<Int32>(count: rows.count) { target in
-      for row in 0..<rows.count { target[row] = rows[row] < 0 ? -1 : before[Int(rows[row])] }
-    }
+    let previousSegments = try before.gathered(rows, workers: workers)
     base.previousSegments = previousSegments
     base.moveReasons = try moveReasons(base, previous, previousSegments)
   }
@@ -82,19 +80,47 @@ extension Scoring {
     }
     let oldIDs = previous.model?.segments.map(\.id) ?? []
     let (behaviour, model, new) = (Int32(0), Int32(1), Int32(2))
-    return Buffer(count: before.count) { target in
-      for row in 0..<before.count {
-        guard before[row] >= 0 else {
-          target[row] = new
-          continue
+    // By segment instead of by customer: whether a segment now, or one of the old model, is the one
+    // that a customer comes from.
+    let isSame = previousIDs.map { from in currentIDs.map { $0 == from } }
+    let isOld = previousIDs.map { from in oldIDs.map { $0 == from } }
+    let otherwise = frozen == nil || refit ? model : behaviour
+    let labels = base.labels
+    let shards = Shards(rows: before.count, rowsPerShard: 1 << 16)
+    return try Buffer(count: before.count) { target in
+      nonisolated(unsafe) let target = target
+      try workers.forEach(shards.count) { [byOldModel] shard in
+        let (before, labels, old) = (before.values, labels.values, byOldModel?.values)
+        for row in shards[shard] {
+          let from = Int(before[row])
+          let reason: Int32 =
+            if from < 0 {
+              new
+            } else if isSame[from][Int(labels[row])] {
+              -1
+            } else if let old {
+              isOld[from][Int(old[row])] ? model : behaviour
+            } else {
+              otherwise
+            }
+          target.initializeElement(at: row, to: reason)
         }
-        let from = previousIDs[Int(before[row])]
-        if currentIDs[Int(base.labels[row])] == from {
-          target[row] = -1
-        } else if let byOldModel {
-          target[row] = oldIDs[Int(byOldModel[row])] == from ? model : behaviour
-        } else {
-          target[row] = frozen == nil || refit ? model : behaviour
+      }
+    }
+  }
+}
+
+extension Buffer<Int32> {
+  /// The values at `rows`, −1 where a row is negative.
+  func gathered(_ rows: Buffer<Int32>, workers: Workers) throws -> Buffer<Int32> {
+    let shards = Shards(rows: rows.count, rowsPerShard: 1 << 16)
+    return try Buffer(count: rows.count) { target in
+      nonisolated(unsafe) let target = target
+      try workers.forEach(shards.count) { shard in
+        let (values, rows) = (self.values, rows.values)
+        for place in shards[shard] {
+          let row = Int(rows[place])
+          target.initializeElement(at: place, to: row < 0 ? -1 : values[row])
         }
       }
     }

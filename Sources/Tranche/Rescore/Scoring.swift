@@ -30,6 +30,8 @@ struct ScoredBase {
   /// Raw values of `Tier`, −1 for none.
   var tiers: Buffer<Int32>?
   var migration: Migration?
+  /// Row of each customer in the previous run, −1 for new ones.
+  var previousRows: Buffer<Int32>?
   /// Index into the previous run's segments, −1 for new customers.
   var previousSegments: Buffer<Int32>?
   /// Index into `MoveReason.allCases`, −1 where nothing moved.
@@ -258,7 +260,9 @@ struct Scoring {
     let tiered =
       clv.map { clv in
         Buffer(count: clv.count) { target in
-          for row in 0..<clv.count { target[row] = clv[row].isNaN ? 0 : clv[row] }
+          for (row, value) in clv.values.enumerated() {
+            target.initializeElement(at: row, to: value.isNaN ? 0 : value)
+          }
         }
       } ?? value
     let tiers: Tiers
@@ -277,7 +281,7 @@ struct Scoring {
           hint: "give two shares that leave a rest for the low tier")
       }
     }
-    base.tiers = try tiers.assign(tiered, previous: try previousTiers(), workers: workers)
+    base.tiers = try tiers.assign(tiered, previous: try previousTiers(&base), workers: workers)
     scoring(&base) {
       $0.tiers = tiers
       $0.tiersBy = clv == nil ? "clv_simple" : "clv"
@@ -301,18 +305,19 @@ struct Scoring {
     CustomerValue.Language(rawValue: configuration.text("report.language") ?? "en") ?? .english
   }
 
-  private func previousTiers() throws -> Buffer<Int32>? {
+  private func previousTiers(_ base: inout ScoredBase) throws -> Buffer<Int32>? {
     guard let previous, let tiers = previous.tiers else { return nil }
-    let rows = try joinedRows(previous)
-    return Buffer(count: rows.count) { target in
-      for row in 0..<rows.count { target[row] = rows[row] < 0 ? -1 : tiers[Int(rows[row])] }
-    }
+    return try tiers.gathered(try joinedRows(previous, &base), workers: workers)
   }
 
-  func joinedRows(_ previous: PreviousRun) throws -> Buffer<Int32> {
+  /// Rows of the customers in the run before; looked up once.
+  func joinedRows(_ previous: PreviousRun, _ base: inout ScoredBase) throws -> Buffer<Int32> {
+    if let known = base.previousRows { return known }
     do {
-      return try CustomerJoin.previousRows(
+      let rows = try CustomerJoin.previousRows(
         of: table.ids, in: previous.base.customerIDs, workers: workers)
+      base.previousRows = rows
+      return rows
     } catch let error as MigrationError {
       throw RunFailure(.badData, "\(error)", hint: "give the run of the same bank to --previous")
     }

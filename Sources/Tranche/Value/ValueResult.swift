@@ -39,6 +39,8 @@ extension ValueRun {
     /// Σ over customers.
     public var totals: Totals
     public var warnings: [String]
+    /// Of a ledger: bytes that lay in temporary files because of `--memory`.
+    public var spilledBytes: Int?
     public var threads: Int
     public var seconds: [String: Double]
     public var peakMemoryBytes: Int

@@ -153,14 +153,24 @@ public struct ValueRun: Sendable {
 
   private func fold(
     _ inputs: [String], _ asOf: String, _ windows: PurchaseWindows, _ quarantine: StagedFile?,
-    _ configuration: Configuration, _ context: RunContext, _ workers: Workers
+    _ memory: LedgerMemory?, _ configuration: Configuration, _ context: RunContext,
+    _ workers: Workers
   ) throws -> FoldedLedger {
     let reading = LedgerReading(
       inputs: inputs, asOf: try AsOf.days(asOf),
       selection: FeatureSelection(features: [.recencyDays], channels: nil),
       configuration: configuration, workers: workers, quarantinePath: quarantine?.staging,
-      purchases: windows)
+      purchases: windows, memory: memory)
     return try reading.fold(try reading.open(), context)
+  }
+
+  /// What customers cost after the fold, measured at 2M to 10M customers and rounded up.
+  private func memoryNeeds(_ hasGroups: Bool) -> LedgerMemory.Needs {
+    var needs = LedgerMemory.Needs(ledgerColumns: 3, outputColumns: 8)
+    needs.laterBytes = 640 + (hasGroups ? 240 : 0)
+    needs.residentBytes = 48 + (hasGroups ? 24 : 0) + (uplift == nil ? 0 : 48)
+    needs.hasForecast = true
+    return needs
   }
 
   private func ledger(
@@ -173,9 +183,25 @@ public struct ValueRun: Sendable {
     let earlier = try uplift.map { try UpliftReading($0, asOf: asOf) }
     let windows = ValueModel.windows(
       settings.purchases, holdoutDays: settings.holdoutDays, also: earlier.map { [$0.days] } ?? [])
+    let memory = try configuration.ledgerMemory(
+      out: out, hasState: false, threads: workers.threads, memoryNeeds(labels != nil))
     let folded = try watch.measure("fold") {
-      try fold(inputs, asOf, windows, quarantine, configuration, context, workers)
+      try fold(inputs, asOf, windows, quarantine, memory, configuration, context, workers)
     }
+    // From here on everything that grows with the customers lies where their columns do.
+    return try SpillSpace.run(in: folded.space) {
+      try forecast(
+        folded, asOf, file, quarantine, settings, given, labels, earlier, context,
+        workers.trimming(folded.space), &watch)
+    }
+  }
+
+  /// Fits, scores and writes what was folded.
+  private func forecast(
+    _ folded: FoldedLedger, _ asOf: String, _ file: StagedFile, _ quarantine: StagedFile?,
+    _ settings: ValueSettings, _ given: ValueParameters?, _ labels: GroupLabels?,
+    _ earlier: UpliftReading?, _ context: RunContext, _ workers: Workers, _ watch: inout Stopwatch
+  ) throws -> Result {
     guard let purchases = folded.purchases else {
       throw RunFailure(.bug, "the fold kept no purchases")
     }
@@ -235,6 +261,7 @@ public struct ValueRun: Sendable {
     result.rows = RowCounts(folded.counts)
     result.uplift = readout
     result.groups = told
+    result.spilledBytes = folded.spilledBytes
     return result
   }
 }

@@ -13,6 +13,8 @@ struct Value: ParsableCommand {
         tranche value --summary customers.csv --time-unit weeks --horizon 39 --out value.csv
         tranche value --ledger 'bank/ledger-*.parquet' --as-of 2025-12-31 --out value.parquet \\
           --uplift 2025-11
+        tranche value --ledger 'bank/ledger-*.parquet' --as-of 2025-12-31 --out value.parquet \\
+          --memory 2GiB
         tranche value --summary customers.csv --parameters fitted.json --out value.csv --json
 
       From a ledger the model is chosen by holdout: buy-till-you-die models, regressions and simple \
@@ -74,6 +76,9 @@ struct Value: ParsableCommand {
       valueName: "folder"))
   var uplift: String?
 
+  @Option(help: MemoryOption.help)
+  var memory: String?
+
   @OptionGroup var reading: ReadingOptions
   @OptionGroup var common: CommonOptions
 
@@ -86,6 +91,9 @@ struct Value: ParsableCommand {
     }
     guard customers.isEmpty || (by != nil && !ledger.isEmpty) else {
       throw ValidationError("--customers belongs to --by and --ledger.")
+    }
+    guard memory == nil || !ledger.isEmpty else {
+      throw ValidationError("--memory belongs to --ledger: a summary has one row a customer.")
     }
     guard ledger.isEmpty == (asOf == nil) else {
       throw ValidationError(
@@ -106,6 +114,7 @@ struct Value: ParsableCommand {
       run.force = output.force
       var configuration = try common.configuration()
       reading.apply(to: &configuration)
+      MemoryOption.apply(memory, to: &configuration)
       try configuration.setValue(model: model, horizon: horizon, holdout: holdout, by: by)
       return try run.run(configuration, context)
     } summary: {

@@ -35,11 +35,9 @@ extension StateBuilder {
       let used = (min(size * perFile, references.count - first) + size - 1) / size
       try workers.forEach(used) { slot in
         let start = first + slot * size
-        groups[slot].replace { group in
-          for row in start..<min(start + size, references.count) {
-            let reference = references.base[row]
-            group.append(sources[Int(reference.partition)], Int(reference.state))
-          }
+        groups[slot].replace(count: min(size, references.count - start)) { place in
+          let reference = references.base[start + place]
+          return (sources[Int(reference.partition)], Int(reference.state))
         }
         guard let columns else { return }
         let met = columns.write(groups[slot].rows, to: start)
