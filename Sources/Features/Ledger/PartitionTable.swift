@@ -24,6 +24,12 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   private var arenaCapacity = 0
   /// (state, age) of active days older than the bit set reaches; duplicates allowed.
   private(set) var farDays: [(state: UInt32, age: Int32)] = []
+  /// Of restored records whose ids lie close together: the state of each id from `firstKey` on, plus
+  /// one; 0 for ids that are not there. Slots are made when the first row of another customer comes.
+  private var places = GrowingBlock<UInt32>()
+  private var firstKey: UInt64 = 0
+  private var isDense = false
+  private var hasSlots = true
   /// A customer's exact sum left Int64.
   private(set) var overflowed = false
   /// Rows younger than so many days are also kept one by one, for a state that goes on.
@@ -83,6 +89,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// Folds rows of integer ids.
   func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, channels: Int, words: Int) {
     widen(channels: channels, words: words)
+    if isDense { return foldDense(rows) }
     fold(rows) {
       IdentityHash.hash($0)
     } isSame: { memory, state, position in
@@ -370,6 +377,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     cells.removeAll()
     farDays.removeAll(keepingCapacity: true)
     (self.count, arenaCount) = (0, 0)
+    (isDense, hasSlots) = (false, false)
     if count > capacity || layout != self.layout {
       // A month brings a few new customers.
       growStates(to: max(capacity, count + count / 16), layout: layout)
@@ -386,10 +394,59 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   func restoreFarDay(state: Int, age: Int32) { farDays.append((UInt32(state), age)) }
 
-  /// Makes the restored records findable.
+  /// Makes the restored records, which are in order of their ids, findable.
+  func index() {
+    guard texts == nil, count > 0 else { return rebuildSlots() }
+    firstKey = key(of: 0)
+    // Of signed numbers the distance is right without a sign.
+    let span = key(of: count - 1) &- firstKey
+    guard span < UInt64(4 * count) else { return rebuildSlots() }
+    places.resize(to: Int(span) + 1)
+    places.base.update(repeating: 0, count: places.count)
+    let (places, firstKey) = (places.base, firstKey)
+    for state in 0..<count {
+      places[Int(truncatingIfNeeded: key(of: state) &- firstKey)] = UInt32(
+        truncatingIfNeeded: state + 1)
+    }
+    isDense = true
+  }
+
   func rebuildSlots() {
     while count * 2 > slotMask { slotMask = slotMask * 2 + 1 }
     fillSlots()
+    hasSlots = true
+  }
+
+  /// Folds rows into restored records where a look at one number finds each.
+  private func foldDense(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>) {
+    var memory = Memory(self)
+    let (places, firstKey, span) = (places.base, firstKey, UInt64(places.count))
+    let distance = 12
+    for position in 0..<rows.count {
+      let row = rows[position]
+      let place = row.key &- firstKey
+      if position + distance < rows.count {
+        let next = rows[position + distance].key &- firstKey
+        if next < span {
+          let state = memory.state(Int(places[Int(truncatingIfNeeded: next)]) - 1)
+          tranche_prefetch(state)
+          tranche_prefetch(state + 64)
+        }
+      }
+      var state = place < span ? Int(places[Int(truncatingIfNeeded: place)]) - 1 : -1
+      if state < 0 {
+        state = stateOfNewcomer(row.key)
+        memory = Memory(self)
+      }
+      update(state, with: row, memory)
+    }
+  }
+
+  private func stateOfNewcomer(_ key: UInt64) -> Int {
+    if !hasSlots { rebuildSlots() }
+    let hash = IdentityHash.hash(key)
+    let (found, slot) = Memory(self).find(hash) { self.key(of: $0) == key }
+    return found >= 0 ? found : insert(key: key, hash: hash, slot: slot)
   }
 
   /// Takes a transaction out of one age bucket and into another; false when it cannot be there.

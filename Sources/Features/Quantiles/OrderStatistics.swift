@@ -45,11 +45,25 @@ package enum OrderStatistics {
   package static func quantiles(
     ofCounts counts: SmallIntegerCounts, at probabilities: [Double]
   ) -> [Double] {
-    guard counts.total > 0 else { return probabilities.map { _ in .nan } }
-    let positions = probabilities.map { Position($0, count: counts.total) }
-    let values = counts.select(positions.flatMap { [$0.lower, $0.upper] })
-    return positions.indices.map {
-      interpolate(values[2 * $0], values[2 * $0 + 1], positions[$0].fraction)
+    quantiles(count: counts.total, at: probabilities) { counts.select([$0])[0] }
+  }
+
+  /// The same for `count` values of which `value` says the one at a rank (0 = lowest).
+  package static func quantiles(
+    count: Int, at probabilities: [Double], _ value: (Int) -> Double
+  ) -> [Double] {
+    guard count > 0 else { return probabilities.map { _ in .nan } }
+    return probabilities.map {
+      let position = Position($0, count: count)
+      return interpolate(value(position.lower), value(position.upper), position.fraction)
+    }
+  }
+
+  /// The ranks that such quantiles lie between, of one or more values.
+  package static func ranks(count: Int, at probabilities: [Double]) -> [Int] {
+    probabilities.flatMap { probability in
+      let position = Position(probability, count: count)
+      return [position.lower, position.upper]
     }
   }
 

@@ -160,9 +160,9 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
     table.restart(count: source.batch.rows, layout: layout)
     try previous.restore(source, into: table, asOf: setup.asOf)
     if previous.index.asOf < setup.asOf {
-      try previous.move(source, in: table, asOf: setup.asOf)
+      try previous.move(source, in: table, asOf: setup.asOf, &scratch.columns)
     }
-    table.rebuildSlots()
+    table.index()
     for block in blocks {
       block.withRows(of: number, &scratch.rows) { rows, ids in
         if let ids {
@@ -331,4 +331,5 @@ final class MergeScratch<Amount: LedgerAmount> {
   var ranks = GrowingBlock<UInt32>()
   var rows = GrowingBlock<LedgerRow<Amount>>()
   var ages: [Int] = []
+  var columns = WidenedColumns()
 }
