@@ -172,16 +172,6 @@ import Testing
     #expect(try folder.data("out.parquet") == folder.data("whole.parquet"))
   }
 
-  @Test func refusesForecastsOfValue() throws {
-    let folder = try TemporaryFolder()
-    try BankTests.bank(customers: 300, in: folder)
-    expectSentence(
-      try Tranche.run(
-        ["rescore", "--ledger", Self.file(1), "--state", "state", "--as-of", "2025-01-31"]
-          + ["--out", "out"], in: folder), status: 64, says: ["purchases", "--columns"])
-    #expect(!FileManager.default.fileExists(atPath: folder.path("state")))
-  }
-
   /// Amounts as floating point cannot be taken apart again to the last bit.
   @Test func refusesFloatingPointAmounts() throws {
     let folder = try TemporaryFolder()

@@ -22,6 +22,13 @@ struct FoldSetup: Sendable {
   let purchases: PurchaseWindows?
   /// Nil: as much as it takes.
   let memory: FoldMemory?
+
+  /// Rows younger than so many days are kept one by one. Where a state keeps purchases by day, all of
+  /// them are until those are taken from them.
+  var cellAges: Int {
+    guard state != nil else { return 0 }
+    return needs.purchases == nil ? needs.longestWindow : .max
+  }
 }
 
 /// One fold on its way: its customers, and what it met so far.
@@ -33,6 +40,10 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   /// Replaced between rounds, when some leave memory.
   private var partitions: [PartitionTable<Amount>]
   private var purchases: [PurchaseTable<Amount>]?
+  /// Instead of them where a first state is made.
+  private var histories: [PurchaseHistory<Amount>]?
+  /// No row is older.
+  private var oldestAge: Int32 = -1
   /// Where there is a limit to memory.
   private let spill: FoldSpill<Amount>?
   /// Bytes of customers after the round before.
@@ -84,16 +95,23 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       rows: merged == nil ? Self.batchRows : Self.waitingRows, hasText: setup.hasText,
       hasOrigins: format.duplicates != .keep)
     duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
-    let cellAges = setup.state == nil ? 0 : setup.needs.longestWindow
     partitions = (0..<(merged == nil ? 1 << setup.partitionBits : 0)).map { _ in
       PartitionTable(
-        layout: StateLayout(channels: 0, words: 0), hasText: setup.hasText, cellAges: cellAges,
+        layout: StateLayout(channels: 0, words: 0), hasText: setup.hasText,
+        cellAges: setup.cellAges,
         capacity: setup.expectedCustomers >> setup.partitionBits)
     }
-    purchases = setup.purchases.map { windows in
-      let expected = setup.memory == nil ? setup.expectedCustomers >> setup.partitionBits : 0
-      return (0..<1 << setup.partitionBits).map { _ in PurchaseTable(windows, capacity: expected) }
+    if setup.state != nil, merged == nil, let kind = setup.needs.purchases {
+      histories = partitions.map { _ in PurchaseHistory(kind, asOf: setup.asOf) }
     }
+    purchases =
+      setup.state != nil
+      ? nil
+      : setup.purchases.map { windows in
+        let expected = setup.memory == nil ? setup.expectedCustomers >> setup.partitionBits : 0
+        return (0..<1 << setup.partitionBits).map { _ in PurchaseTable(windows, capacity: expected)
+        }
+      }
     spill = try setup.memory.map { memory in
       // Sorting takes 24 bytes a customer beside its table; tables grow by doubling.
       let perCustomer = setup.needs.bytesPerCustomer(hasText: setup.hasText, setup.purchases)
@@ -131,7 +149,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       let slots = Mutex<[[RowBlock<Amount>]]>(Array(repeating: [], count: current.count))
       let upcoming = Mutex<[Piece]>([])
       nonisolated(unsafe) let reader = source
-      let (tables, bought) = (partitions, purchases)
+      let (tables, bought, kept) = (partitions, purchases, histories)
       try workers.forEach(
         current.count + 1 + tables.count, scratch: { (DecodingScratch(), RowPacker<Amount>()) }
       ) { [self] memory, task in
@@ -157,11 +175,14 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
             try spill.pass(previous, partition, packer)
             return
           }
+          let known = tables[partition].cells.count
           for block in previous {
             Self.fold(
               block, partition, into: tables[partition], bought?[partition],
               channels: width, words: wordCounts)
           }
+          kept?[partition].take(
+            from: tables[partition], first: known, longestWindow: setup.needs.longestWindow)
         }
       }
       if merged == nil {
@@ -191,6 +212,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     if setup.needs.activeDays {
       words = max(words, min(PartitionTable<Amount>.maximumWords, Int(block.oldest) / 64 + 1))
     }
+    oldestAge = max(oldestAge, block.oldest)
     if purchases != nil {
       let oldest = min(block.oldest, PurchaseWindows.oldestAge)
       purchaseWords = max(purchaseWords, Int(oldest) / 64 + 1)
@@ -342,9 +364,10 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       partitions[$0].widen(channels: width, words: words)
       partitions[$0].finish()
     }
-    let index = try writeState()
+    let kept = try writeState()
     var folded = try harvest.harvest(counts: counts)
-    folded.state = index
+    folded.state = kept?.index
+    folded.purchases = kept?.purchases
     if let windows = setup.purchases, let purchases {
       folded.purchases = try CustomerPurchases(
         purchases, windows, of: folded.table.ids, partitionBits: setup.partitionBits,
@@ -464,16 +487,22 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     try pendingFile?.close()
     let result = try StateMerge(
       setup: setup, state: state, previous: merged, blocks: waiting, channels: channels.names,
-      channelOrder: channelOrder, dayFileNumber: dayFileNumber, workers: workers
+      channelOrder: channelOrder, dayFileNumber: dayFileNumber,
+      purchases: try setup.needs.purchases.map {
+        try PurchaseMerge(
+          setup, kind: $0, previous: merged, oldestAge: oldestAge,
+          capacity: StateMerge<Amount>.capacity(merged, waiting))
+      }, workers: workers
     ).run()
     waiting = []
     dayFiles = result.dayFiles
     var folded = FoldedLedger(table: result.table, counts: counts)
-    folded.state = index(result.customerFiles)
+    folded.state = index(result.customerFiles, result.purchases?.index)
+    folded.purchases = result.purchases?.purchases
     return folded
   }
 
-  private func writeState() throws -> LedgerStateIndex? {
+  private func writeState() throws -> (index: LedgerStateIndex?, purchases: CustomerPurchases?)? {
     guard let state = setup.state else { return nil }
     try pendingFile?.close()
     // Adds up the buckets that no boundary cuts, so that a state is the same however it came about.
@@ -481,10 +510,17 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     try workers.forEach(partitions.count) { [self] in partitions[$0].closeBuckets(groups) }
     let builder = try builder(state)
     dayFiles += try builder.writeDays(first: dayFileNumber)
-    return index(try builder.writeCustomers())
+    let customerFiles = try builder.writeCustomers()
+    guard let histories else { return (index(customerFiles, nil), nil) }
+    try workers.forEach(histories.count) { [self] in histories[$0].finish(partitions[$0]) }
+    let kept = try builder.writePurchases(histories, setup.purchases)
+    self.histories = nil
+    return (index(customerFiles, kept.index), kept.purchases)
   }
 
-  private func index(_ customerFiles: [LedgerStateIndex.CustomerFile]) -> LedgerStateIndex? {
+  private func index(
+    _ customerFiles: [LedgerStateIndex.CustomerFile], _ purchases: LedgerStateIndex.Purchases?
+  ) -> LedgerStateIndex? {
     guard let state = setup.state, let settings = setup.settings else { return nil }
     let kept = (state.previous?.index.dayFiles ?? []).filter {
       Int(setup.asOf - $0.lastDay) < setup.needs.longestWindow
@@ -493,6 +529,6 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       asOf: setup.asOf, settings: settings, amountScale: setup.scale,
       textIdentifiers: setup.hasText, channels: channelOrder.map { channels.names[$0] },
       currency: currencies.currency, customerFiles: customerFiles, dayFiles: kept + dayFiles,
-      pendingRows: pendingFile?.rows ?? 0, counts: counts)
+      purchases: purchases, pendingRows: pendingFile?.rows ?? 0, counts: counts)
   }
 }

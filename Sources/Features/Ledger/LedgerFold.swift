@@ -59,13 +59,6 @@ package struct LedgerFold: Sendable {
     var settings: LedgerStateSettings?
     precondition(state == nil || memory == nil, "a state's customers stay in memory")
     if let state {
-      if purchases != nil {
-        throw InputError(
-          .usage, "a state does not keep the purchases that forecasts of value are made of",
-          hint:
-            "ask for --columns without them and set tiers.by = \"clv_simple\", or leave --state out"
-        )
-      }
       let asked = self.needs
       settings = try LedgerStateSettings(
         format, needs, amounts, hasText: hasText,
@@ -120,9 +113,7 @@ package struct LedgerFold: Sendable {
   }
 
   private var needs: FoldNeeds {
-    var needs = FoldNeeds(features)
-    if purchases != nil { needs.amounts = true }
-    return needs
+    FoldNeeds(features, purchases: purchases?.kind)
   }
 
   /// Names of the columns that a fold of `source` would read.

@@ -313,6 +313,17 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   func removeCells() { cells.removeAll() }
 
+  /// Removes those of the cells from `first` on that are `age` days old or older.
+  func removeCells(from first: Int, olderThan age: Int) {
+    let all = cells.base
+    var kept = first
+    for place in first..<cells.count where Int(all[place].age) < age {
+      all[kept] = all[place]
+      kept += 1
+    }
+    cells.resize(to: kept)
+  }
+
   private func growSlots() {
     slotMask = slotMask * 2 + 1
     fillSlots()

@@ -21,12 +21,9 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
   init(_ windows: PurchaseWindows, capacity: Int = 0) {
     self.capacity = max(128, capacity)
     layout = PurchaseLayout(windows: windows.edges.count, words: 0)
-    windowOfAge = .allocate(capacity: Int(PurchaseWindows.oldestAge) + 1)
-    var window = 0
-    for age in 0...PurchaseWindows.oldestAge {
-      while window + 1 < windows.edges.count && windows.edges[window + 1] <= age { window += 1 }
-      windowOfAge[Int(age)] = UInt8(window)
-    }
+    let windowOfAge = windows.windowOfAge
+    self.windowOfAge = .allocate(capacity: windowOfAge.count)
+    self.windowOfAge.initialize(from: windowOfAge, count: windowOfAge.count)
     isPositiveOnly = windows.kind == .positive
     states = LargeMemory.allocate(bytes: self.capacity * layout.stride)
     slots = .allocate(capacity: slotMask + 1)

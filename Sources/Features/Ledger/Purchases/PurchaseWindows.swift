@@ -2,7 +2,7 @@
 /// by age. Ages count days back from as-of, as everywhere in the fold.
 package struct PurchaseWindows: Sendable, Equatable {
   /// Which rows are purchases.
-  package enum Kind: String, Sendable, CaseIterable {
+  package enum Kind: String, Sendable, CaseIterable, Codable {
     /// Amounts of 0 and above; refunds are none.
     case positive
     /// Every row, at the size of its amount: for ledgers where a negative amount is money going out.
@@ -24,6 +24,15 @@ package struct PurchaseWindows: Sendable, Equatable {
   /// Days further back count as this one (11 years): older purchases say nothing of next year's.
   static let oldestAge: Int32 = 64 * 64 - 1
   package static var greatestAge: Int { Int(oldestAge) }
+
+  /// Of every age up to the greatest, the window it lies in.
+  var windowOfAge: [UInt8] {
+    var window = 0
+    return (0...Self.oldestAge).map { age in
+      while window + 1 < edges.count && edges[window + 1] <= age { window += 1 }
+      return UInt8(window)
+    }
+  }
 }
 
 /// What is remembered of one customer's purchases, in one run of bytes:

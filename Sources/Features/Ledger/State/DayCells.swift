@@ -64,6 +64,19 @@ struct GrowingBlock<Element: BitwiseCopyable>: ~Copyable {
     count += elements.count
   }
 
+  /// Appends the lowest `bytes` bytes of a word, least significant first.
+  @inline(__always)
+  mutating func append(word: UInt64, bytes: Int) where Element == UInt8 {
+    if count + 8 > capacity { grow(to: max(2 * capacity, count + 8)) }
+    UnsafeMutableRawPointer(base + count).storeBytes(of: word.littleEndian, as: UInt64.self)
+    count += bytes
+  }
+
+  /// Makes room for `count` elements in all; what is there stays.
+  mutating func reserve(_ count: Int) {
+    if count > capacity { grow(to: max(count, 2 * capacity)) }
+  }
+
   mutating func removeAll() { count = 0 }
 
   /// Makes room for `count` elements, which the caller writes.

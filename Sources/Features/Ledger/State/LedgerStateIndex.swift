@@ -57,11 +57,36 @@ package struct LedgerStateSettings: Codable, Sendable, Equatable {
         "the state was made with \(name) “\(index.settings.values[name] ?? "")”, this run has “\(values[name] ?? "")”",
         file: folder, hint: hint)
     }
+    try checkPurchases(index.settings.keeps.purchases, asked.purchases, folder)
     guard index.settings.keeps.covers(asked) else {
       throw InputError(
         .usage, "the state was made for other features and does not keep what these need",
         file: folder, hint: hint)
     }
+  }
+}
+
+extension LedgerStateSettings {
+  /// - Parameters:
+  ///   - kept: Which purchases the state keeps.
+  ///   - asked: Which ones the run needs.
+  private func checkPurchases(
+    _ kept: PurchaseWindows.Kind?, _ asked: PurchaseWindows.Kind?, _ folder: String
+  ) throws {
+    guard let asked, kept != asked else { return }
+    guard let kept else {
+      throw InputError(
+        .usage,
+        "the state was made without the purchases that forecasts of value are made of",
+        file: folder,
+        hint:
+          "make it anew from all of the ledger with --refold, or ask for --columns without them and set tiers.by = \"clv_simple\""
+      )
+    }
+    throw InputError(
+      .usage,
+      "the state keeps \(kept == .all ? "all amounts" : "positive amounts") as purchases, value.purchases is now \"\(asked.rawValue)\"",
+      file: folder, hint: "make the state anew from all of the ledger with --refold")
   }
 }
 
@@ -72,9 +97,12 @@ package struct FoldNeeds: Codable, Sendable, Equatable {
   package var channels: Bool
   /// Ages in days, among 30, 90, 180 and 365, at which a transaction leaves a window; ascending.
   package var boundaries: [Int]
+  /// Which rows are kept as purchases by day; nil for none.
+  package var purchases: PurchaseWindows.Kind?
 
-  package init(_ selection: FeatureSelection) {
-    amounts = selection.needsAmounts
+  package init(_ selection: FeatureSelection, purchases: PurchaseWindows.Kind? = nil) {
+    self.purchases = purchases
+    amounts = selection.needsAmounts || purchases != nil
     activeDays = selection.needsActiveDays
     channels = selection.needsChannels
     boundaries = Set(selection.features.flatMap(\.windowEnds)).sorted()
@@ -82,7 +110,8 @@ package struct FoldNeeds: Codable, Sendable, Equatable {
 
   /// Whether a fold that keeps this can give what `other` needs.
   package func covers(_ other: FoldNeeds) -> Bool {
-    (amounts || !other.amounts) && (activeDays || !other.activeDays)
+    (purchases == other.purchases || other.purchases == nil)
+      && (amounts || !other.amounts) && (activeDays || !other.activeDays)
       && (channels || !other.channels) && Set(boundaries).isSuperset(of: other.boundaries)
   }
 
@@ -147,6 +176,8 @@ package struct LedgerStateIndex: Codable, Sendable {
   package var currency: String?
   package var customerFiles: [CustomerFile]
   package var dayFiles: [DayFile]
+  /// Nil where no purchases are kept.
+  package var purchases: Purchases?
   /// Rows after as-of, kept for later.
   package var pendingRows: Int
   /// Of everything that was read so far.
@@ -174,6 +205,7 @@ package struct LedgerStateExchange: Sendable {
 enum StateFiles {
   static let pending = "pending.parquet"
   static func customers(_ number: Int) -> String { "customers-\(number).arrow" }
+  static func purchases(_ number: Int) -> String { "purchases-\(number).arrow" }
   /// - Parameter first: A number that no other run's files bear.
   static func days(_ first: Int, _ number: Int) -> String {
     daysPrefix(first) + "\(number).arrow"

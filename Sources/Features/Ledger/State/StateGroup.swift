@@ -169,6 +169,12 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
   func encodeCustomers(_ widths: [Int]) { customers = customerBatches(widths) }
   func encodeDays(_ widths: [Int]) { days = cellBatch(widths) }
 
+  /// The batches of about a group each that so many customers lie in.
+  static func batchRows(_ count: Int) -> [Range<Int>] {
+    let pieces = max(1, (count + customers / 2) / customers)
+    return (0..<pieces).map { count * $0 / pieces..<count * ($0 + 1) / pieces }
+  }
+
   /// The customers as batches of about a group each, in columns of the given widths.
   private func customerBatches(_ widths: [Int]) -> [NarrowBatch] {
     let total = widths.reduce(0) { $0 + ($1 * count + 63) / 64 * 64 }
@@ -195,9 +201,7 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
       }
     }
     rebased = []
-    let pieces = max(1, (count + Self.customers / 2) / Self.customers)
-    return (0..<pieces).map { piece in
-      let rows = count * piece / pieces..<count * (piece + 1) / pieces
+    return Self.batchRows(count).map { rows in
       var batch = NarrowBatch(rows: rows.count, columns: [])
       if columns.hasText {
         batch.columns.append(bytes(content.textBytes.base, content.textOffsets.base, rows))

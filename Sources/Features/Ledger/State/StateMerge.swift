@@ -17,18 +17,22 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
   let channelOrder: [Int]
   /// A number that no earlier run's files of days bear.
   let dayFileNumber: Int
+  /// Where the state keeps purchases.
+  let purchases: PurchaseMerge?
   let workers: Workers
 
   struct Result {
     var table: FeatureTable
     var customerFiles: [LedgerStateIndex.CustomerFile]
     var dayFiles: [LedgerStateIndex.DayFile]
+    var purchases: KeptPurchases?
   }
 
   /// Groups that go through the three steps together.
   private final class Round: @unchecked Sendable {
     var tables: [PartitionTable<Amount>]
     var groups: [StateGroup<Amount>]
+    let purchases: [PurchaseGroup]
     var used = 0
     var firstRow: [Int] = []
     var sheet: StateSheet<Amount>?
@@ -38,8 +42,9 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
       let layout = StateLayout(channels: 0, words: 0)
       tables = (0..<count).map { _ in
         PartitionTable(
-          layout: layout, hasText: setup.hasText, cellAges: setup.needs.longestWindow)
+          layout: layout, hasText: setup.hasText, cellAges: setup.cellAges)
       }
+      purchases = (0..<(setup.needs.purchases == nil ? 0 : count)).map { _ in PurchaseGroup() }
       groups = (0..<count).map { _ in
         StateGroup(columns, keepsAmounts: setup.needs.amounts, asOf: setup.asOf)
       }
@@ -72,7 +77,7 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
     let chosen = try harvest.chosenColumns()
     let (names, codes) = (chosen.names, chosen.channelCodes)
     // Pages that no customer comes to are never touched.
-    let capacity = previous.index.customers + blocks.reduce(0) { $0 + $1.count }
+    let capacity = Self.capacity(previous, blocks)
     let buffers = names.map { _ in Buffer<Double>.uninitialized(count: capacity) }
     let ids = Buffer<Int64>.uninitialized(count: setup.hasText ? 0 : capacity)
     let output = Output(buffers.map { $0.storage.baseAddress! }, ids.storage.baseAddress!)
@@ -96,11 +101,17 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
       let written = step - 2
       let given = step - 1
       try workers.forEach(
-        2 + (loading?.used ?? 0) + (giving?.used ?? 0), scratch: { MergeScratch<Amount>() }
+        3 + (loading?.used ?? 0) + (giving?.used ?? 0), scratch: { MergeScratch<Amount>() }
       ) { scratch, task in
-        if task < 2 {
+        if task < 3 {
           guard let writing else { return }
-          if task == 0 {
+          if task == 2 {
+            try purchases?.write(
+              Array(writing.purchases[..<writing.used]),
+              batches: writing.groups[..<writing.used].map {
+                StateGroup<Amount>.batchRows($0.count)
+              }, to: state.target, number: written)
+          } else if task == 0 {
             let file = try writing.sheet?.writeCustomers(to: state.target, number: written)
             customerFiles.withLock { $0[written] = file }
           } else {
@@ -108,13 +119,12 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
               to: state.target, first: dayFileNumber, number: written)
             dayFiles.withLock { $0[written] = file }
           }
-        } else if let loading, task - 2 < loading.used {
-          let slot = task - 2
-          try load(
-            step * perRound + slot, loading.tables[slot], loading.groups[slot], layout, scratch)
+        } else if let loading, task - 3 < loading.used {
+          try load(step * perRound + task - 3, loading, slot: task - 3, layout, scratch)
         } else if let giving {
-          let slot = task - 2 - (loading?.used ?? 0)
+          let slot = task - 3 - (loading?.used ?? 0)
           let group = giving.groups[slot]
+          purchases?.give(giving.purchases[slot], to: giving.firstRow[slot])
           if try give(giving, slot, output, codes: codes, number: given * perRound + slot) {
             overflowed.withLock { $0 = true }
           }
@@ -145,17 +155,24 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
       table: FeatureTable(
         ids: idColumn, names: names, columns: buffers.map { $0.buffer[0..<total] }),
       customerFiles: customerFiles.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value),
-      dayFiles: dayFiles.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value))
+      dayFiles: dayFiles.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value),
+      purchases: try purchases?.finish(customers: total, amountColumn: setup.format.amount))
+  }
+
+  /// Customers that there may be in the end.
+  static func capacity(_ previous: MappedState, _ blocks: [WaitingRows<Amount>]) -> Int {
+    previous.index.customers + blocks.reduce(0) { $0 + $1.count }
   }
 
   // MARK: - One group
 
   /// Reads a group, lets the days since its state pass, and folds its rows in.
   private func load(
-    _ number: Int, _ table: PartitionTable<Amount>, _ group: StateGroup<Amount>,
-    _ layout: StateLayout, _ scratch: MergeScratch<Amount>
+    _ number: Int, _ round: Round, slot: Int, _ layout: StateLayout,
+    _ scratch: MergeScratch<Amount>
   ) throws {
     let source = previous.groups[number]
+    let (table, group) = (round.tables[slot], round.groups[slot])
     try previous.check(source)
     table.restart(count: source.batch.rows, layout: layout)
     try previous.restore(source, into: table, asOf: setup.asOf)
@@ -175,6 +192,8 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
     table.finish()
     table.closeBuckets(setup.needs.groups)
     arrange(source, table, group, scratch)
+    try purchases?.load(
+      number, table, ranks: scratch.ranks.base, into: round.purchases[slot], scratch)
     group.take(
       UnsafeBufferPointer(start: table.cells.base, count: table.cells.count)
     ) { Int(scratch.ranks.base[Int($0.state)]) }
@@ -332,4 +351,6 @@ final class MergeScratch<Amount: LedgerAmount> {
   var rows = GrowingBlock<LedgerRow<Amount>>()
   var ages: [Int] = []
   var columns = WidenedColumns()
+  var bought = GrowingBlock<DayCell<Amount>>()
+  let purchases = PurchaseScratch()
 }
