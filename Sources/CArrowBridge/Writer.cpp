@@ -58,7 +58,7 @@ class ParquetFormat final : public Format {
     properties.max_row_group_length(INT64_MAX);
     // Columns are encoded and compressed side by side page by page; what is left of them when a row
     // group ends is compressed one after the other, so pages are small.
-    if (!options.dictionaries) properties.data_pagesize(128 << 10);
+    if (!options.dictionaries) properties.data_pagesize(256 << 10);
     for (const auto &field : schema->fields()) {
       const auto type = field->type()->id();
       const bool is_text = type == arrow::Type::STRING || type == arrow::Type::LARGE_STRING ||

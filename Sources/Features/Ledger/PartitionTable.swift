@@ -24,11 +24,10 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   private var arenaCapacity = 0
   /// (state, age) of active days older than the bit set reaches; duplicates allowed.
   private(set) var farDays: [(state: UInt32, age: Int32)] = []
-  /// Of restored records whose ids lie close together: the state of each id from `firstKey` on, plus
-  /// one; 0 for ids that are not there. Slots are made when the first row of another customer comes.
+  /// Of restored records whose ids lie close together. Slots are made only when the first row of
+  /// another customer comes.
+  private(set) var directory: Directory?
   private var places = GrowingBlock<UInt32>()
-  private var firstKey: UInt64 = 0
-  private var isDense = false
   private var hasSlots = true
   /// A customer's exact sum left Int64.
   private(set) var overflowed = false
@@ -89,7 +88,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// Folds rows of integer ids.
   func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, channels: Int, words: Int) {
     widen(channels: channels, words: words)
-    if isDense { return foldDense(rows) }
+    if let directory { return fold(rows, directory) }
     fold(rows) {
       IdentityHash.hash($0)
     } isSame: { memory, state, position in
@@ -388,7 +387,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     cells.removeAll()
     farDays.removeAll(keepingCapacity: true)
     (self.count, arenaCount) = (0, 0)
-    (isDense, hasSlots) = (false, false)
+    (directory, hasSlots) = (nil, false)
     if count > capacity || layout != self.layout {
       // A month brings a few new customers.
       growStates(to: max(capacity, count + count / 16), layout: layout)
@@ -405,21 +404,37 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   func restoreFarDay(state: Int, age: Int32) { farDays.append((UInt32(state), age)) }
 
+  /// Finds records by the distance of their ids from the first one's.
+  struct Directory {
+    fileprivate let first: UInt64
+    fileprivate let span: UInt64
+    /// By distance: the state plus one, 0 for ids that are not there.
+    fileprivate let places: UnsafeMutablePointer<UInt32>
+
+    /// −1 for an id that is not there.
+    @inline(__always)
+    func state(of key: UInt64) -> Int {
+      let distance = key &- first
+      return distance < span ? Int(places[Int(truncatingIfNeeded: distance)]) - 1 : -1
+    }
+  }
+
   /// Makes the restored records, which are in order of their ids, findable.
   func index() {
     guard texts == nil, count > 0 else { return rebuildSlots() }
-    firstKey = key(of: 0)
+    let first = key(of: 0)
     // Of signed numbers the distance is right without a sign.
-    let span = key(of: count - 1) &- firstKey
+    let span = key(of: count - 1) &- first
     guard span < UInt64(4 * count) else { return rebuildSlots() }
     places.resize(to: Int(span) + 1)
-    places.base.update(repeating: 0, count: places.count)
-    let (places, firstKey) = (places.base, firstKey)
+    let places = places.base
+    places.update(repeating: 0, count: Int(span) + 1)
     for state in 0..<count {
-      places[Int(truncatingIfNeeded: key(of: state) &- firstKey)] = UInt32(
-        truncatingIfNeeded: state + 1)
+      let distance = key(of: state) &- first
+      guard distance <= span else { return rebuildSlots() }
+      places[Int(truncatingIfNeeded: distance)] = UInt32(truncatingIfNeeded: state + 1)
     }
-    isDense = true
+    directory = Directory(first: first, span: span + 1, places: places)
   }
 
   func rebuildSlots() {
@@ -429,22 +444,17 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   /// Folds rows into restored records where a look at one number finds each.
-  private func foldDense(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>) {
+  private func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, _ directory: Directory) {
     var memory = Memory(self)
-    let (places, firstKey, span) = (places.base, firstKey, UInt64(places.count))
     let distance = 12
     for position in 0..<rows.count {
-      let row = rows[position]
-      let place = row.key &- firstKey
       if position + distance < rows.count {
-        let next = rows[position + distance].key &- firstKey
-        if next < span {
-          let state = memory.state(Int(places[Int(truncatingIfNeeded: next)]) - 1)
-          tranche_prefetch(state)
-          tranche_prefetch(state + 64)
-        }
+        let next = directory.state(of: rows[position + distance].key)
+        tranche_prefetch(memory.state(next))
+        tranche_prefetch(memory.state(next) + 64)
       }
-      var state = place < span ? Int(places[Int(truncatingIfNeeded: place)]) - 1 : -1
+      let row = rows[position]
+      var state = directory.state(of: row.key)
       if state < 0 {
         state = stateOfNewcomer(row.key)
         memory = Memory(self)

@@ -152,8 +152,9 @@ private struct BinCounts: Sendable {
       let cells = table.cells
       if bins.isWhole {
         labels.forEach(in: shard, of: column) { label, value in
-          cells[label * width + Int(truncatingIfNeeded: (value + 0x1p52).bitPattern & 0xffff_ffff)]
-            &+= 1
+          cells[
+            label * width + Int(truncatingIfNeeded: (value + 0x1p52).bitPattern & 0xffff_ffff)] &+=
+            1
         }
         return
       }
@@ -186,7 +187,9 @@ private struct BinCounts: Sendable {
         for bin in 0..<width { sum += bin * Int(cells[label * width + bin]) }
         totals[label] = Double(sum)
       } else {
-        for shard in labels.shards.indices { totals[label] += sums.buffer[shard * segments + label] }
+        for shard in labels.shards.indices {
+          totals[label] += sums.buffer[shard * segments + label]
+        }
       }
       totals[segments] += totals[label]
     }

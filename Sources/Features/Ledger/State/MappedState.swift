@@ -244,16 +244,24 @@ struct MappedState: @unchecked Sendable {
     scratch.widen(batch.columns, rows)
     let (ids, days, amounts) = (scratch.ids.base, scratch.days.base, scratch.amounts.base)
     let hasAmounts = batch.columns.count > 2
-    var state = 0
+    let directory = table.directory
+    var next = 0
     return moves.withUnsafeBufferPointer { moves in
       for row in 0..<rows.count {
         let day = Int(days[row]) - Int(firstDay)
         guard moves.indices.contains(day) else { return false }
         let move = moves[day]
         if move.from == move.to { continue }
-        let id = ids[row]
-        while state < customers, Int64(bitPattern: table.key(of: state)) < id { state += 1 }
-        guard state < customers, Int64(bitPattern: table.key(of: state)) == id,
+        let id = UInt64(bitPattern: ids[row])
+        let state: Int
+        if let directory {
+          // One row's search waits for no other's.
+          state = directory.state(of: id)
+        } else {
+          while next < customers, Int64(bitPattern: table.key(of: next)) < ids[row] { next += 1 }
+          state = next < customers && table.key(of: next) == id ? next : -1
+        }
+        guard state >= 0,
           table.move(state, hasAmounts ? amounts[row] : 0, from: Int(move.from), to: Int(move.to))
         else { return false }
       }
