@@ -28,7 +28,7 @@ import Testing
     let shapes = Dictionary(grouping: kernels) {
       "\($0["columns"] as? Int ?? 0) \($0["clusters"] as? Int ?? 0)"
     }
-    #expect(shapes.count == 8)
+    #expect(shapes.count == 14)
     for (shape, timings) in shapes {
       #expect(timings.count { $0["is_chosen"] as? Bool == true } == 1, "\(shape)")
       #expect(timings.count { $0["is_fastest"] as? Bool == true } == 1, "\(shape)")
