@@ -11,6 +11,9 @@ int tranche_supports_avx512(void) {
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
          __builtin_cpu_supports("avx512vl");
 }
+int tranche_supports_vnni(void) {
+  return tranche_supports_avx512() && __builtin_cpu_supports("avx512vnni");
+}
 #define DISPATCH(result, function, parameters, arguments) \
   result function##_generic parameters;                   \
   result function##_avx2 parameters;                      \
@@ -23,6 +26,10 @@ int tranche_supports_avx512(void) {
 #else
 int tranche_supports_avx2(void) { return 0; }
 int tranche_supports_avx512(void) { return 0; }
+int tranche_supports_vnni(void) { return 0; }
+int64_t tranche_assign_vnni(const tranche_problem *p, int64_t a, int64_t b, int32_t *l) {
+  return tranche_assign_generic(p, a, b, l);
+}
 int64_t tranche_assign_avx2(const tranche_problem *p, int64_t a, int64_t b, int32_t *l) {
   return tranche_assign_generic(p, a, b, l);
 }
@@ -57,9 +64,9 @@ DISPATCH(int64_t, tranche_structure,
           uint32_t *out),
          (bytes, count, a, b, c, d, out))
 DISPATCH(void, tranche_exact_assign,
-         (const tranche_problem *problem, int64_t first, int64_t last, int32_t *labels,
-          double *nearest, double *second),
-         (problem, first, last, labels, nearest, second))
+         (const tranche_problem *problem, const double *prices, int64_t first, int64_t last,
+          int32_t *labels, double *nearest, double *second),
+         (problem, prices, first, last, labels, nearest, second))
 DISPATCH(void, tranche_distances,
          (const float *x, int64_t d, int64_t first, int64_t last, const double *exact, int64_t k,
           const int32_t *labels, double *out),

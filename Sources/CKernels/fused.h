@@ -19,11 +19,11 @@ typedef struct {
 // Cache lines of one feature that VECTORS vectors fill.
 enum { NAME(all_lines) = (LANES * VECTORS + 15) / 16 };
 
-// Scores `group` centroids against VECTORS vectors of points and folds them into the state. Asks for
-// `lines` cache lines a feature from `ahead` on.
+// Scores `group` centroids against VECTORS vectors of points and folds them into the state; the first
+// group (`is_first`) makes it. Asks for `lines` cache lines a feature from `ahead` on.
 static inline __attribute__((always_inline)) void NAME(fold_group)(
     const float *x, int64_t d, const float *c, const float *half, int32_t first_label,
-    const int group, const float *ahead, const int lines, NAME(state) *s) {
+    const int group, const int is_first, const float *ahead, const int lines, NAME(state) *s) {
   NAME(vf) score[GROUP][VECTORS];
   UNROLL for (int j = 0; j < group; j++) {
     NAME(vf) start = half[j];
@@ -44,10 +44,16 @@ static inline __attribute__((always_inline)) void NAME(fold_group)(
   UNROLL for (int j = 0; j < group; j++) {
     NAME(vi) label = first_label + j;
     UNROLL for (int r = 0; r < VECTORS; r++) {
+      if (is_first && j == 0) {
+        s->best[r] = score[0][r];
+        s->second[r] = (NAME(vf))__builtin_inff();
+        s->label[r] = label;
+        continue;
+      }
       NAME(vf) value = score[j][r], best = s->best[r];
       NAME(vi) less = value < best;
       NAME(vf) larger = less ? best : value;
-      s->second[r] = larger < s->second[r] ? larger : s->second[r];
+      s->second[r] = is_first && j == 1 ? larger : larger < s->second[r] ? larger : s->second[r];
       s->best[r] = less ? value : best;
       s->label[r] = less ? label : s->label[r];
     }
@@ -63,17 +69,19 @@ static inline __attribute__((always_inline)) void NAME(fold_groups)(
   const int64_t d = p->d, groups = p->groups, wide = p->wide_groups;
   const int64_t asking = NAME(all_lines) / lines;
   const float *c = p->packed, *half = p->half;
-  int32_t label = 0;
-  int64_t g = 0;
+  NAME(fold_group)(x, d, c, half, 0, group, 1, ahead, lines, s);
+  int32_t label = group;
+  int64_t g = 1;
+  c += group * d;
   for (; g < wide && g < asking; g++, label += group, c += group * d)
-    NAME(fold_group)(x, d, c, half + label, label, group, ahead + g * lines * 16, lines, s);
+    NAME(fold_group)(x, d, c, half + label, label, group, 0, ahead + g * lines * 16, lines, s);
   for (; g < wide; g++, label += group, c += group * d)
-    NAME(fold_group)(x, d, c, half + label, label, group, ahead, 0, s);
+    NAME(fold_group)(x, d, c, half + label, label, group, 0, ahead, 0, s);
   if (group == 1) return;
   for (; g < groups && g < asking; g++, label += group - 1, c += (group - 1) * d)
-    NAME(fold_group)(x, d, c, half + label, label, group - 1, ahead + g * lines * 16, lines, s);
+    NAME(fold_group)(x, d, c, half + label, label, group - 1, 0, ahead + g * lines * 16, lines, s);
   for (; g < groups; g++, label += group - 1, c += (group - 1) * d)
-    NAME(fold_group)(x, d, c, half + label, label, group - 1, ahead, 0, s);
+    NAME(fold_group)(x, d, c, half + label, label, group - 1, 0, ahead, 0, s);
 }
 
 static inline __attribute__((always_inline)) int64_t NAME(assign_tiles)(
@@ -87,15 +95,11 @@ static inline __attribute__((always_inline)) int64_t NAME(assign_tiles)(
     uint64_t mask = 0;
     for (int part = 0; part < TRANCHE_TILE; part += LANES * VECTORS) {
       NAME(state) s;
-      UNROLL for (int r = 0; r < VECTORS; r++) {
-        s.best[r] = s.second[r] = (NAME(vf))__builtin_inff();
-        s.label[r] = 0;
-      }
       const float *points = x + part, *later = points + ahead;
       // Several groups hold more than half as many centroids as one may.
       if (2 * group <= GROUP || groups == 1)
         NAME(fold_group)(
-            points, d, p->packed, p->half, 0, group, later, NAME(all_lines), &s);
+            points, d, p->packed, p->half, 0, group, 1, later, NAME(all_lines), &s);
       else if (groups < NAME(all_lines))
         NAME(fold_groups)(p, points, later, group, NAME(all_lines) > 1 ? NAME(all_lines) / 2 : 1, &s);
       else

@@ -41,8 +41,8 @@ static inline __attribute__((always_inline)) void NAME(move_narrow)(
 enum {
   // Most clusters whose sums of up to four features are kept in four places each.
   NAME(narrow_clusters) = 64,
-  // Features summed at once: their 64 values in Double fill half of 32 registers.
-  NAME(dense_columns) = 2,
+  // Features summed at once: their 64 values in Double fill 24 of 32 registers.
+  NAME(dense_columns) = 3,
 };
 
 // Adds `count` columns of one tile to their clusters' sums, in lanes of eight points:
@@ -69,20 +69,26 @@ static inline __attribute__((always_inline)) void NAME(sum_columns)(
 // Adds a whole tile to the lanes, and to `counts` how many points each cluster has.
 static inline __attribute__((always_inline)) void NAME(sum_tile)(
     const float *x, int64_t d, int64_t k, const int32_t *labels, int64_t valid, double *lanes,
-    NAME(i8) *counts) {
+    int64_t *counts) {
   NAME(i8) key[8];
   __builtin_memcpy(key, labels, sizeof key);
   if (valid < TRANCHE_TILE)
     for (int p = 0; p < TRANCHE_TILE; p++)
       if (p >= valid) key[p / 8][p % 8] = -1;
   int64_t i = 0;
-  for (; i + 2 <= d; i += 2)
-    NAME(sum_columns)(x + i * TRANCHE_TILE, d, k, key, 2, lanes + i * 8);
-  if (i < d) NAME(sum_columns)(x + i * TRANCHE_TILE, d, k, key, 1, lanes + i * 8);
+  for (; i + 3 <= d; i += 3)
+    NAME(sum_columns)(x + i * TRANCHE_TILE, d, k, key, 3, lanes + i * 8);
+  if (i + 2 == d) NAME(sum_columns)(x + i * TRANCHE_TILE, d, k, key, 2, lanes + i * 8);
+  if (i + 1 == d) NAME(sum_columns)(x + i * TRANCHE_TILE, d, k, key, 1, lanes + i * 8);
+  NAME(c8) narrow[8];
+  UNROLL for (int r = 0; r < 8; r++) narrow[r] = __builtin_convertvector(key[r], NAME(c8));
+  NAME(c64) bytes;
+  __builtin_memcpy(&bytes, narrow, sizeof bytes);
   for (int64_t j = 0; j < k; j++) {
-    NAME(i8) count = counts[j];
-    UNROLL for (int r = 0; r < 8; r++) count -= key[r] == (NAME(i8))(int32_t)j;
-    counts[j] = count;
+    NAME(b64) own = __builtin_convertvector(bytes == (NAME(c64))(uint8_t)j, NAME(b64));
+    uint64_t mask;
+    __builtin_memcpy(&mask, &own, sizeof mask);
+    counts[j] += __builtin_popcountll(mask);
   }
 }
 
@@ -130,7 +136,7 @@ static inline __attribute__((always_inline)) void NAME(pass_tiles)(
   const int is_narrow = !is_dense && d <= 4 && k <= NAME(narrow_clusters);
   double *const sums = state->sums, *const cluster_weights = state->cluster_weights;
   double lanes[TRANCHE_DENSE_SUMS * 8] __attribute__((aligned(64)));
-  NAME(i8) counts[TRANCHE_DENSE_CLUSTERS];
+  int64_t counts[TRANCHE_DENSE_CLUSTERS];
   double narrow[NAME(narrow_clusters) * 4];
   if (is_dense) {
     for (int64_t i = 0; i < k * d * 8; i++) lanes[i] = 0;
@@ -185,7 +191,7 @@ static inline __attribute__((always_inline)) void NAME(pass_tiles)(
       sums[i] = sums[i] + sum;
     }
     for (int64_t j = 0; j < k; j++)
-      cluster_weights[j] += (double)__builtin_reduce_add(counts[j]);
+      cluster_weights[j] += (double)counts[j];
   }
   for (int64_t j = 0; is_narrow && j < k; j++)
     for (int64_t i = 0; i < d; i++) sums[j * d + i] = sums[j * d + i] + narrow[j * 4 + i];

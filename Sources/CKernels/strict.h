@@ -16,6 +16,9 @@ typedef double NAME(d4) __attribute__((ext_vector_type(4)));
 typedef _Bool NAME(b16) __attribute__((ext_vector_type(16)));
 typedef int32_t NAME(i16) __attribute__((ext_vector_type(16)));
 typedef int32_t NAME(i8) __attribute__((ext_vector_type(8)));
+typedef uint8_t NAME(c8) __attribute__((ext_vector_type(8)));
+typedef uint8_t NAME(c64) __attribute__((ext_vector_type(64)));
+typedef _Bool NAME(b64) __attribute__((ext_vector_type(64)));
 typedef uint8_t NAME(c16) __attribute__((ext_vector_type(16)));
 typedef int64_t NAME(l8) __attribute__((ext_vector_type(8)));
 typedef NAME(d16) NAME(d16_unaligned) __attribute__((aligned(8)));
@@ -29,7 +32,7 @@ enum { NAME(exact_group) = 4 };
 
 static inline __attribute__((always_inline)) void NAME(exact_fold)(
     const float *x, int64_t d, const double *c, int64_t k, int64_t first, const int count,
-    NAME(d8) best[2], NAME(d8) second[2], NAME(l8) label[2]) {
+    const double *prices, NAME(d8) best[2], NAME(d8) second[2], NAME(l8) label[2]) {
   NAME(d8) sum[NAME(exact_group)][2];
   UNROLL for (int j = 0; j < count; j++) sum[j][0] = sum[j][1] = 0;
   for (int64_t i = 0; i < d; i++) {
@@ -46,7 +49,9 @@ static inline __attribute__((always_inline)) void NAME(exact_fold)(
     }
   }
   UNROLL for (int j = 0; j < count; j++) {
+    const NAME(d8) price = prices ? prices[first + j] : 0;
     UNROLL for (int r = 0; r < 2; r++) {
+      if (prices) sum[j][r] = sum[j][r] + price;
       NAME(l8) less = sum[j][r] < best[r];
       NAME(d8) larger = less ? best[r] : sum[j][r];
       second[r] = larger < second[r] ? larger : second[r];
@@ -57,8 +62,8 @@ static inline __attribute__((always_inline)) void NAME(exact_fold)(
 }
 
 void NAME(tranche_exact_assign)(
-    const tranche_problem *p, int64_t first, int64_t last, int32_t *labels, double *nearest,
-    double *furthest) {
+    const tranche_problem *p, const double *prices, int64_t first, int64_t last, int32_t *labels,
+    double *nearest, double *furthest) {
   const int64_t d = p->d, k = p->k;
   for (int64_t tile = first; tile < last; tile++) {
     for (int part = 0; part < TRANCHE_TILE; part += 16) {
@@ -71,8 +76,8 @@ void NAME(tranche_exact_assign)(
       }
       int64_t j = 0;
       for (; j + NAME(exact_group) <= k; j += NAME(exact_group))
-        NAME(exact_fold)(x, d, p->exact, k, j, NAME(exact_group), best, second, label);
-      for (; j < k; j++) NAME(exact_fold)(x, d, p->exact, k, j, 1, best, second, label);
+        NAME(exact_fold)(x, d, p->exact, k, j, NAME(exact_group), prices, best, second, label);
+      for (; j < k; j++) NAME(exact_fold)(x, d, p->exact, k, j, 1, prices, best, second, label);
       int64_t at = (tile - first) * TRANCHE_TILE + part;
       for (int r = 0; r < 2; r++) {
         for (int l = 0; l < 8; l++) labels[at + r * 8 + l] = (int32_t)label[r][l];

@@ -12,10 +12,10 @@ struct BoundsPolicy {
   static let byteLimit = 128 << 20
   /// Bounds start once no more than this share of the rows changed label.
   static let changedShare = 0.04
-  /// A pass that scored more than this share of what a plain one scores was the slower one.
-  static let scoredShare = 0.7
 
   private let algorithm: KMeansConfiguration.Algorithm
+  /// A pass that scored more than this share of what a plain one scores was the slower one.
+  private let scoredShare: Double
   private(set) var bounds: CentroidBounds?
   /// Plain iterations before bounds are tried again; doubles with every failure.
   private var pause = 4
@@ -28,6 +28,7 @@ struct BoundsPolicy {
 
   init(_ sweep: Sweep, clusters k: Int, _ algorithm: KMeansConfiguration.Algorithm) {
     self.algorithm = algorithm
+    scoredShare = sweep.kernel.boundsShare
     let d = sweep.matrix.columns
     let isWorthTrying =
       k * d >= Self.leastWork
@@ -59,7 +60,7 @@ struct BoundsPolicy {
     passes += 1
     // The first pass makes the margins: it scores all.
     guard algorithm == .automatic, passes > 1,
-      Double(count) > Self.scoredShare * Double(all)
+      Double(count) > scoredShare * Double(all)
     else { return }
     isActive = false
     plainLeft = pause

@@ -62,20 +62,4 @@ extension KernelSet {
 
   /// The BLAS kernels that OpenBLAS picked: for the record beside ``gemm``'s times.
   package static var blasCore: String { String(cString: openblas_get_corename()) }
-
-  /// The measured choice: fused wherever the CPU has AVX2 or more; GEMM for large k·d elsewhere.
-  ///
-  /// One thread of a Sapphire Rapids core, OpenBLAS 0.3.21, ms, lowest of several (GEMM under the
-  /// core it picks by itself, PRESCOTT, under Haswell and under SkylakeX):
-  ///
-  /// | n × d, k | avx512 | avx2 | generic | GEMM P / H / S |
-  /// |---|---|---|---|---|
-  /// | 200k × 16, 32 | 2.1 | 4.3 | 13 | 29 / – / – |
-  /// | 200k × 32, 64 | 7.0 | 14 | 50 | 50 / 26 / 13 |
-  /// | 60k × 64, 256 | 17 | 34 | 87 | 98 / 49 / 22 |
-  /// | 20k × 128, 1024 | 40 | 97 | 366 | 307 / 89 / 58 |
-  static func automatic(columns d: Int, k: Int) -> KernelSet {
-    if let fused = [avx512, avx2].first(where: { $0.isSupported }) { return fused }
-    return d >= 128 && k >= 256 ? gemm : generic
-  }
 }

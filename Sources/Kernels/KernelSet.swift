@@ -4,18 +4,20 @@ import Foundation
 /// One way to assign points to their nearest centroids, for one instruction set.
 ///
 /// All sets give the same labels: those of the Double distances (see ``RoundingBound``). Listed best
-/// first in ``all``; ``choose(columns:k:named:)`` picks by CPU and shape; the environment variable
-/// `TRANCHE_KERNEL` or a name forces one.
+/// first in ``all``; ``choose(columns:k:named:environment:)`` picks by CPU and shape, as measured; the
+/// environment variable `TRANCHE_KERNEL` or a name forces one.
 package struct KernelSet: Sendable {
   package enum Family: Sendable { case fused, gemm, reference }
 
-  /// "avx512", "avx2", "generic", "gemm" or "reference".
+  /// "vnni", "avx512", "avx2", "generic", "gemm" or "reference".
   package let name: String
   package let family: Family
   /// Whether this CPU can run it.
   package let isSupported: Bool
   /// Centroids scored at once.
   let group: Int
+  /// Whether it works on integers where the centroids suit them.
+  let usesIntegers: Bool
   /// Labels of tiles [first, last); returns how many points were decided in Double.
   let run:
     @Sendable (
@@ -43,7 +45,7 @@ package struct KernelSet: Sendable {
   package var worksByTile: Bool { tileFunction != nil }
 
   init(
-    name: String, family: Family, isSupported: Bool, group: Int,
+    name: String, family: Family, isSupported: Bool, group: Int, usesIntegers: Bool = false,
     tileFunction: TileFunction? = nil, bounded: BoundedFunction? = nil,
     run:
       @escaping @Sendable (
@@ -55,6 +57,7 @@ package struct KernelSet: Sendable {
     self.family = family
     self.isSupported = isSupported
     self.group = group
+    self.usesIntegers = usesIntegers
     self.tileFunction = tileFunction
     self.bounded = bounded
     self.run = run
@@ -100,12 +103,13 @@ extension KernelSet {
   /// Lanes are points, centroids are blocked in registers, minimum and label stay there.
   private static func fused(
     _ name: String, _ supported: Bool, _ group: Int64, _ function: tranche_assign_function,
-    _ bounded: tranche_bounded_function
+    _ bounded: tranche_bounded_function, usesIntegers: Bool = false
   ) -> KernelSet {
     // A C function pointer is immutable code.
     nonisolated(unsafe) let function = function
     return KernelSet(
       name: name, family: .fused, isSupported: supported, group: Int(group),
+      usesIntegers: usesIntegers,
       tileFunction: TileFunction(call: function), bounded: BoundedFunction(call: bounded)
     ) { problem, _, tiles, labels, _ in
       withUnsafePointer(to: problem) {
@@ -114,6 +118,10 @@ extension KernelSet {
     }
   }
 
+  /// Scores in 16-bit integers; points that those do not tell apart are scored as ``avx512`` does.
+  package static let vnni = fused(
+    "vnni", tranche_supports_vnni() != 0, tranche_group_avx512(), tranche_assign_vnni,
+    tranche_assign_bounded_avx512, usesIntegers: true)
   package static let avx512 = fused(
     "avx512", tranche_supports_avx512() != 0, tranche_group_avx512(), tranche_assign_avx512,
     tranche_assign_bounded_avx512)
@@ -156,7 +164,7 @@ extension KernelSet {
   }
 
   /// Best first.
-  package static let all: [KernelSet] = [avx512, avx2, generic, gemm, reference]
+  package static let all: [KernelSet] = [vnni, avx512, avx2, generic, gemm, reference]
   package static var supported: [KernelSet] { all.filter(\.isSupported) }
 
   /// Instruction-set level of the strict loops, whose results are the same on every level.
@@ -165,9 +173,13 @@ extension KernelSet {
 
   /// The set for a shape.
   ///
-  /// - Parameter name: `auto` (or nil) = `TRANCHE_KERNEL` where set, else measured; `fused` = the best
-  ///   fused set of this CPU; or a set's name.
-  /// - Throws: ``Unavailable`` for a name that does not exist or that this CPU cannot run.
+  /// - Parameters:
+  ///   - name: `auto` (or nil) = `TRANCHE_KERNEL` where set, else the fastest; `fused` = the fastest
+  ///     fused set; or a set's name.
+  ///   - environment: `TRANCHE_KERNEL_RULE` names a file that `tranche bench --json` printed, to tell
+  ///     which is the fastest; else it is ``KernelRule/measured``.
+  /// - Throws: ``Unavailable`` for a name that does not exist or that this CPU cannot run, and for a
+  ///   file that is no such record.
   package static func choose(
     columns d: Int, k: Int, named name: String? = nil,
     environment: [String: String] = ProcessInfo.processInfo.environment
@@ -175,8 +187,10 @@ extension KernelSet {
     var wanted = name ?? "auto"
     if wanted == "auto" { wanted = environment["TRANCHE_KERNEL"] ?? "auto" }
     switch wanted {
-    case "auto", "": return automatic(columns: d, k: k)
-    case "fused": return supported.first { $0.family == .fused } ?? generic
+    case "auto", "":
+      return fastest(columns: d, k: k, by: try rule(environment), family: nil)
+    case "fused":
+      return fastest(columns: d, k: k, by: try rule(environment), family: .fused)
     default: break
     }
     guard let set = all.first(where: { $0.name == wanted }) else {
@@ -190,8 +204,35 @@ extension KernelSet {
     return set
   }
 
+  /// The first set of the rule that this CPU can run.
+  static func fastest(
+    columns d: Int, k: Int, by rule: KernelRule, family: Family?,
+    among sets: [KernelSet] = supported
+  ) -> KernelSet {
+    for name in rule.kernels(columns: d, k: k) {
+      let set = sets.first { $0.name == name && (family == nil || $0.family == family) }
+      if let set { return set }
+    }
+    return generic
+  }
+
+  private static func rule(_ environment: [String: String]) throws(Unavailable) -> KernelRule {
+    guard let path = environment["TRANCHE_KERNEL_RULE"], !path.isEmpty else { return .measured }
+    do {
+      return try KernelRule(record: try Data(contentsOf: URL(fileURLWithPath: path)))
+    } catch {
+      throw Unavailable(
+        description:
+          "TRANCHE_KERNEL_RULE: \(path) is not what `tranche bench --json` prints, or cannot be read"
+      )
+    }
+  }
+
+  /// Share of a plain pass's scores above which one with bounds takes longer: bounds score in Float.
+  package var boundsShare: Double { usesIntegers ? 0.4 : 0.7 }
+
   package func pack(_ centroids: [Double], columns: Int) -> CentroidPack {
-    CentroidPack(centroids, columns: columns, group: group)
+    CentroidPack(centroids, columns: columns, group: group, integers: usesIntegers)
   }
 
   /// What one thread needs for ``assign(_:to:tiles:labels:scratch:)``.

@@ -8,17 +8,23 @@ package enum StrictLoops {
 
   /// Double squared distances to the nearest and second-nearest centroid, and the nearest's label.
   /// Outputs hold `tileRows` entries per tile, from the range's first on; `second` is +∞ for k = 1.
+  /// Each centroid's price (k; nil: none) is added to its squared distances.
   package static func nearestTwo(
-    _ matrix: FeatureMatrix, _ pack: CentroidPack, tiles: Range<Int>,
+    _ matrix: FeatureMatrix, _ pack: CentroidPack, prices: [Double]? = nil, tiles: Range<Int>,
     labels: UnsafeMutablePointer<Int32>, nearest: UnsafeMutablePointer<Double>,
     second: UnsafeMutablePointer<Double>,
     level: Int32 = KernelSet.strictLevel
   ) {
-    precondition(tiles.upperBound <= matrix.tileCount)
+    precondition(
+      tiles.upperBound <= matrix.tileCount && (prices.map { $0.count == pack.k } ?? true))
     withExtendedLifetime((matrix, pack)) {
-      withUnsafePointer(to: pack.problem(matrix)) {
-        tranche_exact_assign(
-          level, $0, Int64(tiles.lowerBound), Int64(tiles.upperBound), labels, nearest, second)
+      withUnsafePointer(to: pack.problem(matrix)) { problem in
+        func assign(_ prices: UnsafePointer<Double>?) {
+          tranche_exact_assign(
+            level, problem, prices, Int64(tiles.lowerBound), Int64(tiles.upperBound), labels,
+            nearest, second)
+        }
+        if let prices { assign(prices) } else { assign(nil) }
       }
     }
   }

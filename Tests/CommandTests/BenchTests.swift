@@ -28,7 +28,7 @@ import Testing
     let shapes = Dictionary(grouping: kernels) {
       "\($0["columns"] as? Int ?? 0) \($0["clusters"] as? Int ?? 0)"
     }
-    #expect(shapes.count == 8)
+    #expect(shapes.count == 14)
     for (shape, timings) in shapes {
       #expect(timings.count { $0["is_chosen"] as? Bool == true } == 1, "\(shape)")
       #expect(timings.count { $0["is_fastest"] as? Bool == true } == 1, "\(shape)")
@@ -63,5 +63,46 @@ import Testing
     #expect(result.status == status)
     #expect(result.errors.contains(says))
     #expect(try folder.listing().isEmpty)
+  }
+
+  /// A record is the rule of `--kernel auto` where the environment names it, and is refused where it is
+  /// none; the model does not depend on it.
+  @Test func aRecordChoosesTheKernel() throws {
+    let folder = try TemporaryFolder()
+    let rows = (0..<200).map { "\($0),\($0 * 7 % 31),\($0 * 5 % 17)" }
+    try Data((["id,a,b"] + rows).joined(separator: "\n").utf8)
+      .write(to: folder.url.appendingPathComponent("x.csv"))
+    func record(_ fastest: String, _ slower: String) -> Data {
+      Data(
+        """
+        {"kernels": [
+          {"columns": 2, "clusters": 3, "kernel": "\(slower)", "seconds": {"median": 2}},
+          {"columns": 2, "clusters": 3, "kernel": "\(fastest)", "seconds": {"median": 1}}]}
+        """.utf8)
+    }
+    func fit(_ out: String) -> [String] {
+      ["fit", "x.csv", "--features", "a,b", "--clusters", "3", "--out", out]
+    }
+    for (fastest, slower) in [("gemm", "generic"), ("generic", "gemm")] {
+      try record(fastest, slower).write(
+        to: folder.url.appendingPathComponent("\(fastest).json"))
+      let result = try Tranche.json(
+        fit("model-\(fastest).json"), in: folder,
+        environment: ["TRANCHE_KERNEL_RULE": "\(fastest).json", "TRANCHE_KERNEL": ""])
+      #expect(result["kernel"] as? String == fastest)
+    }
+    let models = try ["gemm", "generic"].map {
+      try Data(contentsOf: folder.url.appendingPathComponent("model-\($0).json"))
+    }
+    #expect(models[0] == models[1])
+    for bad in ["x.csv", "no-such.json"] {
+      let result = try Tranche.run(
+        fit("model.json"), in: folder,
+        environment: ["TRANCHE_KERNEL_RULE": bad, "TRANCHE_KERNEL": ""])
+      #expect(result.status == 64 && result.errors.contains(bad))
+      #expect(
+        !FileManager.default.fileExists(
+          atPath: folder.url.appendingPathComponent("model.json").path))
+    }
   }
 }

@@ -141,4 +141,64 @@ import Testing
     #expect(Array(part[..<(64 * 11)]) == Array(all[(64 * 9)..<(64 * 20)]))
     #expect(part[(64 * 11)...].allSatisfy { $0 == -7 })
   }
+
+  /// Centroids that 16 bits do not tell apart, among some that they do: from a few undecided points of a
+  /// tile to all, with an odd number of features and more centroids than a group, a tile, a byte has.
+  @Test(arguments: optimised, [1e-2, 1e-4, 1e-6, 1e-9])
+  func centroidsCloserThanIntegers(kernel: KernelSet, gap: Double) {
+    var random = TestRandom(23)
+    for (n, d, k) in [(300, 3, 8), (200, 17, 70), (130, 9, 300)] {
+      let points = matrix(
+        (0..<d).map { _ in (0..<n).map { _ in Double.random(in: -1...1, using: &random) } })
+      var centroids = (0..<k * d).map { _ in Double.random(in: -1...1, using: &random) }
+      for j in stride(from: 1, to: k, by: 3) {
+        for i in 0..<d {
+          centroids[j * d + i] =
+            centroids[(j - 1) * d + i] + gap * Double.random(in: -1...1, using: &random)
+        }
+      }
+      let expected = labels(points, centroids, .reference).labels
+      #expect(labels(points, centroids, kernel).labels == expected, "d \(d) k \(k)")
+    }
+  }
+
+  /// What integers cannot hold is scored in Float: very many features or centroids, centroids all 0,
+  /// and tiles of nothing but 0.
+  @Test(arguments: optimised)
+  func beyondIntegers(kernel: KernelSet) {
+    var random = TestRandom(29)
+    for (n, d, k) in [(65, 513, 4), (65, 512, 4), (65, 2, 4097), (65, 2, 4096), (130, 5, 6)] {
+      var columns = (0..<d).map { _ in
+        (0..<n).map { _ in Double.random(in: -1...1, using: &random) }
+      }
+      for i in 0..<d { for row in 0..<64 where k == 6 { columns[i][row] = 0 } }
+      let points = matrix(columns, centers: .init(repeating: 0, count: d))
+      for scale in [1.0, 0] {
+        let centroids = (0..<k * d).map { _ in scale * Double.random(in: -1...1, using: &random) }
+        let expected = labels(points, centroids, .reference).labels
+        #expect(labels(points, centroids, kernel).labels == expected, "d \(d) k \(k) × \(scale)")
+      }
+    }
+  }
+
+  /// On points around centres hardly any is decided in Double, and integers leave few to Float.
+  @Test(arguments: optimised)
+  func rechecksAreRare(kernel: KernelSet) {
+    var random = TestRandom(31)
+    let (n, d, k) = (20_000, 16, 32)
+    let centers = (0..<k * d).map { _ in Double.random(in: -2...2, using: &random) }
+    let points = matrix(
+      (0..<d).map { i in
+        (0..<n).map { row in
+          centers[row % k * d + i]
+            + (0..<4).reduce(0) { sum, _ in
+              sum + Double.random(in: -1...1, using: &random)
+            }
+        }
+      }, centers: .init(repeating: 0, count: d))
+    let expected = labels(points, centers, .reference).labels
+    let actual = labels(points, centers, kernel)
+    #expect(actual.labels == expected)
+    #expect(actual.rechecked <= 20)
+  }
 }

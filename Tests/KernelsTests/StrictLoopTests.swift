@@ -35,18 +35,22 @@ import Testing
         var nearest = [Double](repeating: -1, count: size)
         var second = nearest
         var own = nearest
-        StrictLoops.nearestTwo(
-          matrix, pack, tiles: 0..<matrix.tileCount, labels: &labels, nearest: &nearest,
-          second: &second, level: level)
-        StrictLoops.distances(
-          matrix, pack, tiles: 0..<matrix.tileCount, labels: labels, out: &own, level: level)
-        for row in 0..<n {
-          let all = (0..<k).map { squared(rows[row], centroids[($0 * d)..<(($0 + 1) * d)]) }
-          let label = all.indices.min { all[$0] < all[$1] }!
-          #expect(labels[row] == Int32(label))
-          #expect(nearest[row] == all[label] && own[row] == all[label])
-          let others = all.indices.filter { $0 != label }.map { all[$0] }
-          #expect(second[row] == others.min() ?? .infinity)
+        let prices = (0..<k).map { _ in Double.random(in: 0...9, using: &random) }
+        for prices in [nil, prices] {
+          StrictLoops.nearestTwo(
+            matrix, pack, prices: prices, tiles: 0..<matrix.tileCount, labels: &labels,
+            nearest: &nearest, second: &second, level: level)
+          StrictLoops.distances(
+            matrix, pack, tiles: 0..<matrix.tileCount, labels: labels, out: &own, level: level)
+          for row in 0..<n {
+            let all = (0..<k).map { squared(rows[row], centroids[($0 * d)..<(($0 + 1) * d)]) }
+            let priced = zip(all, prices ?? .init(repeating: 0, count: k)).map(+)
+            let label = priced.indices.min { priced[$0] < priced[$1] }!
+            #expect(labels[row] == Int32(label))
+            #expect(nearest[row] == priced[label] && own[row] == all[label])
+            let others = priced.indices.filter { $0 != label }.map { priced[$0] }
+            #expect(second[row] == others.min() ?? .infinity)
+          }
         }
       }
     }

@@ -14,6 +14,21 @@ static inline void tranche_prefetch(const void *address) { __builtin_prefetch(ad
 // Most centroids that one pass over a tile's features scores at once.
 #define TRANCHE_GROUP_LIMIT 6
 
+// What assignment in integers needs of the centroids (vnni.c); `packed` is null where Float must do.
+#define TRANCHE_INTEGER_COLUMNS 512
+#define TRANCHE_INTEGER_CLUSTERS 4096
+typedef struct {
+  // Negated centroids times `scale`, rounded, two features to a word, in the groups of the problem's
+  // `packed`: [pairs of features][group].
+  const int32_t *packed;
+  const int32_t *labels;  // 0...k - 1
+  int32_t label_bits;     // of a score's lowest ones
+  double scale;
+  // Of the bound of Kernels/IntegerBound.swift: what does not depend on the point, and the largest
+  // norm of what rounding took from a centroid.
+  double slack, error;
+} tranche_integers;
+
 // Points and centroids of an assignment, in the layouts that the kernels read.
 typedef struct {
   const float *x;          // tiles
@@ -23,13 +38,17 @@ typedef struct {
   int64_t k;
   const float *packed;  // negated centroids in groups of `group`, then of `group - 1`: [d][group]
   const float *negated;  // k x d: the same values, centroid by centroid
-  const float *half;    // k: half of each centroid's squared norm
+  const float *half;    // half of each centroid's squared norm; +inf from k to column_width
+  // `negated`, tile after tile of centroids, feature by feature; null where `integers` are not used.
+  const float *by_column;
+  int64_t column_width;  // k rounded up to whole tiles
   int64_t group;        // 1...TRANCHE_GROUP_LIMIT
   int64_t wide_groups;  // how many groups hold `group` centroids; the rest hold one less
   int64_t groups;
   const double *exact;  // d x k: the centroids, feature by feature
   double gamma;         // the bound of Kernels/RoundingBound.swift
   double smallest_norm, largest_norm;  // of the centroids
+  tranche_integers integers;
 } tranche_problem;
 
 // Labels of the points of tiles [first, last): out has TRANCHE_TILE entries per tile, padding
@@ -40,6 +59,7 @@ typedef int64_t (*tranche_assign_function)(
 int64_t tranche_assign_generic(const tranche_problem *, int64_t, int64_t, int32_t *);
 int64_t tranche_assign_avx2(const tranche_problem *, int64_t, int64_t, int32_t *);
 int64_t tranche_assign_avx512(const tranche_problem *, int64_t, int64_t, int32_t *);
+int64_t tranche_assign_vnni(const tranche_problem *, int64_t, int64_t, int32_t *);
 // Centroids per group that suit the instruction set's registers.
 int64_t tranche_group_generic(void);
 int64_t tranche_group_avx2(void);
@@ -73,6 +93,7 @@ int64_t tranche_assign_bounded_avx512(const tranche_problem *, const tranche_bou
 
 int tranche_supports_avx2(void);
 int tranche_supports_avx512(void);
+int tranche_supports_vnni(void);
 
 // How far ahead, in floats, a pass over tiles asks for memory (into the second cache): 8 KB or a
 // tile. Hardware prefetchers stop at page ends, which a tile of 8 features meets at every second
@@ -95,6 +116,25 @@ static inline float tranche_gap_bound(const tranche_problem *p, double rho) {
   return (float)(1.01 * bound);
 }
 
+// What features of a tile whose points have norms of at most `rho` are multiplied by: they fit 16
+// bits, and scores 31.
+static inline float tranche_integer_scale(const tranche_problem *p, double rho) {
+  double m = p->largest_norm;
+  double by_feature = 32000 / rho;
+  double by_score = 1.04e9 / (p->integers.scale * m * (0.5 * m + rho));
+  return (float)(by_feature < by_score ? by_feature : by_score);
+}
+
+// The integer score gap up to which a point of such a tile is decided in Float: B of
+// Kernels/IntegerBound.swift.
+static inline int32_t tranche_integer_bound(const tranche_problem *p, double rho, double scale) {
+  double wide = rho + p->largest_norm;
+  double definition = (double)(p->d + 3) * (0x1p-51 * (wide * wide) + 0x1p-125);
+  double bound = 2 * (p->integers.slack + scale * rho * p->integers.error) +
+                 scale * p->integers.scale * definition;
+  return (int32_t)(1.01 * bound) + 1;
+}
+
 // Whether `gap` is within the bound of the point's own norm: asked of points that are within that of
 // their tile's largest, so that one outlier does not send its neighbours to Double.
 int tranche_is_close(const tranche_problem *p, int64_t tile, int point, float gap);
@@ -106,9 +146,11 @@ void tranche_recheck(const tranche_problem *problem, int64_t tile, uint64_t mask
 // picks the code path only.
 
 // Double squared distances to the nearest and second-nearest centroid and the nearest's label for
-// tiles [first, last); outputs have TRANCHE_TILE entries per tile. second is +inf when k = 1.
-void tranche_exact_assign(int level, const tranche_problem *problem, int64_t first, int64_t last,
-                          int32_t *labels, double *nearest, double *second);
+// tiles [first, last); outputs have TRANCHE_TILE entries per tile. second is +inf when k = 1. Each
+// centroid's price (k; null: none) is added to its squared distances.
+void tranche_exact_assign(int level, const tranche_problem *problem, const double *prices,
+                          int64_t first, int64_t last, int32_t *labels, double *nearest,
+                          double *second);
 
 // Double squared distances of points to the centroid their label names.
 void tranche_distances(int level, const float *x, int64_t d, int64_t first, int64_t last,

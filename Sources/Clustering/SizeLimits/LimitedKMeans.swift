@@ -26,7 +26,7 @@ package struct LimitedKMeans {
   private let labels: RowStorage<Int32>
 
   private static let sampleRows = 16_384
-  private static let shardRows = 8192
+  private static let shardTiles = 128
 
   /// - Throws: ``ClusteringError/sizeLimits(size:least:most:)`` where rows that are alike cannot be
   ///   told apart and so keep a cluster out of its limits.
@@ -54,13 +54,13 @@ package struct LimitedKMeans {
       iterations += 1
       let step = try work.assign(centroids, prices)
       prices = step.flow.prices
-      let means = try ClusterMeans(matrix, labels: work.labels, k: work.k, workers: workers)
+      let means = try work.means(instead: centroids)
       var shift = 0.0
-      for i in centroids.indices where means.sizes[i / matrix.columns] > 0 {
-        let difference = means.means[i] - centroids[i]
+      for i in centroids.indices {
+        let difference = means[i] - centroids[i]
         shift += difference * difference
-        centroids[i] = means.means[i]
       }
+      centroids = means
       progress(
         KMeansProgress(restart: 0, iteration: iterations, changed: step.changed, shift: shift))
       if step.changed == 0 || shift <= tolerance {
@@ -127,7 +127,7 @@ package struct LimitedKMeans {
       guard flow.solve() else {
         // What was found is a better start; the boundary is looked at more widely.
         prices = flow.prices
-        reach = rows.count < matrix.rows ? max(reach * 8, .leastNormalMagnitude) : .infinity
+        reach = rows.count < matrix.rows ? max(reach * 2, .leastNormalMagnitude) : .infinity
         continue
       }
       var changed = parts.reduce(0) { $0 + $1.changed }
@@ -154,25 +154,70 @@ package struct LimitedKMeans {
   private func pass(
     _ centroids: [Double], _ prices: [Double], reach: Double
   ) throws -> [Part] {
-    let shards = Shards(rows: matrix.rows, rowsPerShard: Self.shardRows)
-    let (k, labels) = (self.k, self.labels)
+    let (matrix, k, labels) = (self.matrix, self.k, self.labels)
+    let pack = KernelSet.generic.pack(centroids, columns: matrix.columns)
     return try workers.map(shards.count) { shard in
       var part = Part(sizes: [Int](repeating: 0, count: k))
       var costs = [Double](repeating: 0, count: k)
-      ClusterMeans.forEachRow(matrix, shards[shard]) { row, values in
-        let (label, gap) = Self.cheapest(values, matrix.columns, centroids, prices, &costs)
-        part.sizes[label] += 1
-        if gap <= reach {
-          part.rows.append(row)
-          part.costs += costs
-          part.labels.append(Int32(label))
-        } else {
-          if labels.base[row] != Int32(label) { part.changed += 1 }
-          labels.base[row] = Int32(label)
+      let fresh = RowStorage<Int32>(uninitialized: Sweep.blockRows)
+      let costsOfTwo = RowStorage<Double>(uninitialized: 2 * Sweep.blockRows)
+      let (nearest, second) = (costsOfTwo.base, costsOfTwo.base + Sweep.blockRows)
+      Sweep.forEachBlock(shards[shard]) { tiles in
+        StrictLoops.nearestTwo(
+          matrix, pack, prices: prices, tiles: tiles, labels: fresh.base, nearest: nearest,
+          second: second)
+        let rows = rows(of: tiles)
+        for at in 0..<rows.count {
+          let (row, label) = (rows.lowerBound + at, fresh.base[at])
+          part.sizes[Int(label)] += 1
+          if second[at] - nearest[at] <= reach {
+            ClusterMeans.forEachRow(matrix, row..<row + 1) { _, values in
+              _ = Self.cheapest(values, matrix.columns, centroids, prices, &costs)
+            }
+            part.rows.append(row)
+            part.costs += costs
+            part.labels.append(label)
+          } else if labels.base[row] != label {
+            part.changed += 1
+            labels.base[row] = label
+          }
         }
       }
       return part
     }
+  }
+
+  /// Means of the labelled rows; an empty cluster keeps its centroid.
+  private func means(instead centroids: [Double]) throws -> [Double] {
+    let (matrix, k, labels) = (self.matrix, self.k, self.labels)
+    let d = matrix.columns
+    let parts = try workers.map(shards.count) { shard in
+      let tiles = shards[shard]
+      return [Double](unsafeUninitializedCapacity: k * d + k) { sums, count in
+        sums.initialize(repeating: 0)
+        let base = sums.baseAddress!
+        StrictLoops.sum(
+          matrix, clusters: k, tiles: tiles, labels: labels.base + rows(of: tiles).lowerBound,
+          weights: nil, sums: base, clusterWeights: base + k * d)
+        count = k * d + k
+      }
+    }
+    var sums = [Double](repeating: 0, count: k * d + k)
+    for part in parts {
+      for i in sums.indices { sums[i] += part[i] }
+    }
+    return centroids.indices.map { i in
+      let size = sums[k * d + i / d]
+      return size > 0 ? sums[i] / size : centroids[i]
+    }
+  }
+
+  /// In tiles.
+  private var shards: Shards { Shards(rows: matrix.tileCount, rowsPerShard: Self.shardTiles) }
+
+  private func rows(of tiles: Range<Int>) -> Range<Int> {
+    let start = tiles.lowerBound * FeatureMatrix.tileRows
+    return start..<min(tiles.upperBound * FeatureMatrix.tileRows, matrix.rows)
   }
 
   /// The cheapest cluster, and how much more the next one costs.
@@ -219,7 +264,7 @@ package struct LimitedKMeans {
     let excess = zip(sizes, TransportFlow.outflow(sizes, prices, scaled)).reduce(0) {
       $0 + abs($1.0 - $1.1)
     }
-    let wanted = min(gaps.count - 1, 4 * excess + gaps.count / 50)
+    let wanted = min(gaps.count - 1, 4 * excess + gaps.count / 200)
     gaps.sort()
     return gaps[wanted]
   }
@@ -239,10 +284,8 @@ package struct LimitedKMeans {
       throw ClusteringError.sizeLimits(size: size, least: limits.least, most: limits.most)
     }
     let distances = RowStorage<Float>(rows: matrix.rows, repeating: 0)
-    for row in 0..<matrix.rows {
-      labels.base[row] = result.labels[row]
-      distances.base[row] = result.distances[row]
-    }
+    labels.base.update(from: result.labels, count: matrix.rows)
+    distances.base.update(from: result.distances, count: matrix.rows)
     let pack = KernelSet.generic.pack(try KMeans.centred(centroids, k: k, matrix), columns: d)
     let sweep = Sweep(matrix, clusters: k, kernel: .generic, workers: workers, weights: nil)
     let padded = matrix.tileCount * FeatureMatrix.tileRows

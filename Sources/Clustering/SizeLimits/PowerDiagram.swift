@@ -13,6 +13,7 @@ package struct PowerDiagram: Sendable {
   package let columns: Int
   private let priced: Assignment
   private let flat: [Double]
+  private let workers: Workers
 
   /// The further coordinates for prices.
   package static func heights(prices: [Double]) -> [Double] {
@@ -29,6 +30,7 @@ package struct PowerDiagram: Sendable {
   ) throws {
     precondition(heights.count * d == centroids.count)
     columns = d + 1
+    self.workers = workers
     func lifted(_ heights: [Double]) -> [Double] {
       heights.indices.flatMap { centroids[$0 * d..<($0 + 1) * d] + [heights[$0]] }
     }
@@ -46,18 +48,29 @@ package struct PowerDiagram: Sendable {
     var result = try priced.assign(matrix, [])
     let pack = KernelSet.generic.pack(
       try KMeans.centred(flat, k: priced.k, matrix), columns: columns)
-    let squared = RowStorage<Double>(rows: FeatureMatrix.tileRows, repeating: 0)
-    let labels = RowStorage<Int32>(rows: FeatureMatrix.tileRows, repeating: 0)
-    result.distances = []
-    result.distances.reserveCapacity(matrix.rows)
-    for tile in 0..<matrix.tileCount {
-      let first = tile * FeatureMatrix.tileRows
-      let count = min(FeatureMatrix.tileRows, matrix.rows - first)
-      for lane in 0..<count { labels.base[lane] = result.labels[first + lane] }
-      for lane in count..<FeatureMatrix.tileRows { labels.base[lane] = 0 }
-      StrictLoops.distances(
-        matrix, pack, tiles: tile..<tile + 1, labels: labels.base, out: squared.base)
-      for lane in 0..<count { result.distances.append(Float(squared.base[lane].squareRoot())) }
+    let pieces = Shards(rows: matrix.tileCount, rowsPerShard: Sweep.blockTiles)
+    let labels = result.labels
+    result.distances = try [Float](unsafeUninitializedCapacity: matrix.rows) { distances, count in
+      nonisolated(unsafe) let distances = distances.baseAddress
+      try workers.forEach(
+        pieces.count,
+        scratch: {
+          (
+            RowStorage<Int32>(rows: Sweep.blockRows, repeating: 0),
+            RowStorage<Double>(rows: Sweep.blockRows, repeating: 0)
+          )
+        },
+        { memory, piece in
+          // Lanes past the rows keep some label of an earlier piece, or 0.
+          let (own, squared) = (memory.0.base, memory.1.base)
+          let first = pieces[piece].lowerBound * FeatureMatrix.tileRows
+          let rows = min(Sweep.blockRows, matrix.rows - first)
+          for row in 0..<rows { own[row] = labels[first + row] }
+          StrictLoops.distances(
+            matrix, pack, tiles: pieces[piece], labels: own, out: squared)
+          for row in 0..<rows { distances![first + row] = Float(squared[row].squareRoot()) }
+        })
+      count = matrix.rows
     }
     return result
   }

@@ -70,21 +70,25 @@ struct TransportFlow {
     return true
   }
 
+  /// Steps beyond the reach are left out: `loss` would not take them.
   private mutating func insert(_ candidate: Int32) {
     let own = Int(labels[Int(candidate)])
     let row = Int(candidate) * k
     for other in 0..<k where other != own {
-      heaps[own * k + other].insert(costs[row + other] - costs[row + own], candidate)
+      let loss = costs[row + other] - costs[row + own]
+      if loss <= bound(own, other) { heaps[own * k + other].insert(loss, candidate) }
     }
   }
+
+  /// What a step of a row beyond the candidates costs at least.
+  private func bound(_ a: Int, _ b: Int) -> Double { reach + startPrices[a] - startPrices[b] }
 
   /// What a step between clusters costs, and whether a candidate is known that takes it at this cost.
   private mutating func loss(_ a: Int, _ b: Int) -> (cost: Double, isKnown: Bool) {
     while let top = heaps[a * k + b].top, labels[Int(top.row)] != Int32(a) {
       heaps[a * k + b].removeTop()
     }
-    let bound = reach + startPrices[a] - startPrices[b]
-    guard let top = heaps[a * k + b].top, top.loss <= bound else { return (bound, false) }
+    guard let top = heaps[a * k + b].top else { return (bound(a, b), false) }
     return (top.loss, true)
   }
 

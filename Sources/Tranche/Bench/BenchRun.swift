@@ -42,8 +42,12 @@ public struct BenchRun: Sendable {
     public var peakMemoryBytes: Int
   }
 
-  /// The shapes of table that the grid times, columns × clusters.
-  static let shapes = [(2, 3), (3, 5), (8, 8), (8, 10), (16, 32), (32, 64), (64, 256), (128, 1024)]
+  /// The shapes of table that the grid times, columns × clusters: those of the comparison with other
+  /// libraries, then wide ones with few clusters and narrow ones with many.
+  static let shapes = [
+    (2, 3), (3, 5), (8, 8), (8, 10), (16, 32), (32, 64), (64, 256), (128, 1024),
+    (4, 64), (8, 256), (16, 8), (32, 16), (64, 16), (128, 64),
+  ]
 
   public func run(_ configuration: Configuration, _ context: RunContext) throws -> Result {
     guard let fewest = customers.min(), fewest >= 1, customers.max()! <= 1_000_000_000 else {

@@ -75,7 +75,7 @@ struct KernelGrid {
       context.progress(
         RunProgress("measure kernels", done: index, total: shapes.count, unit: "shapes"))
       let workload = try workload(shape.columns, shape.clusters)
-      // What the CPU's measured rule says, not what a variable forces.
+      // What the rule in the program says, not what a variable forces.
       let chosen = try KernelSet.choose(
         columns: shape.columns, k: shape.clusters, environment: [:])
       var here = try KernelSet.supported.filter { $0.family != .reference }.map { kernel in
