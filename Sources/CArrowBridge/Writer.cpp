@@ -69,8 +69,9 @@ class ParquetFormat final : public Format {
       }
       const bool is_number = type == arrow::Type::INT32 || type == arrow::Type::INT64 ||
                              type == arrow::Type::DATE32 || arrow::is_floating(type);
-      // Of a bank's scores 14 ns a number where differences of whole numbers and plain measures took
-      // 28, and .1 byte less a number.
+      // Ten columns of a bank's scores, 10M rows, zstd 1: 17 ns a number where differences of whole
+      // numbers and plain measures took 28. Whole numbers take .6 bytes (differences .85, plain 1.0),
+      // measures 5.8 (plain 4.1): a faster file, a fifth larger.
       if (is_number && !options.dictionaries) {
         properties.encoding(field->name(), parquet::Encoding::BYTE_STREAM_SPLIT);
       }

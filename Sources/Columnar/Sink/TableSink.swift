@@ -17,8 +17,8 @@ package struct WriteOptions: Sendable {
   /// Parquet columns encoded at once; the bytes do not depend on it.
   package var threads = 1
   /// Whether Parquet looks for numbers that repeat; it writes faster without, and on all threads:
-  /// numbers with their first bytes together, then their second ones and so on, of which zstd makes
-  /// less in less time than of the numbers themselves. Texts are looked at in any case.
+  /// numbers with their first bytes together, then their second ones and so on, which zstd is done
+  /// with in less time than with the numbers themselves. Texts are looked at in any case.
   package var dictionaries = true
   /// CSV: one ASCII character.
   package var delimiter: Character = ","

@@ -26,7 +26,7 @@ extension BaseProfile {
   ///   - segmentCount: Labels are below it; a segment without members is allowed.
   ///   - features: In original units; NaN is missing.
   ///   - money: What shares of money are shares of, NaN counting as none; nil when unknown.
-  /// - Complexity: O(rows × features). Scratch: on each thread 64 MB at most, see ``ColumnProfile``.
+  /// - Complexity: O(rows × features). Scratch: on each thread 16 MB at most, see ``ColumnProfile``.
   package init(
     labels: Buffer<Int32>, segmentCount: Int, features: [Feature], money: Buffer<Double>?,
     workers: Workers

@@ -16,7 +16,7 @@ struct ColumnProfile: Sendable {
   private static let quartiles = [0.25, 0.5, 0.75]
 
   /// - Complexity: O(rows), in one pass for whole numbers and two for measures after a look at their
-  ///   range. Scratch: on each thread 64 MB at most, with eight segments 4 MB.
+  ///   range. Scratch: on each thread 16 MB at most, with eight segments 4 MB.
   init(_ column: Buffer<Double>, of labels: SegmentLabels, workers: Workers) throws {
     let bins = try ValueBins(column, groups: labels.segmentCount + 1, workers: workers)
     let counts = try BinCounts(column, bins, of: labels, workers: workers)
@@ -79,7 +79,7 @@ private struct ValueBins: Sendable {
   private let shift: UInt64
 
   /// Few enough that tables of all groups stay small.
-  private static let mostCells = 1 << 24
+  private static let mostCells = 1 << 22
   private static let mostBins = 1 << 17
 
   init(_ column: Buffer<Double>, groups: Int, workers: Workers) throws {
