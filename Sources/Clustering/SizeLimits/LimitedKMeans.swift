@@ -9,7 +9,7 @@ import Sharding
 /// row finds its label by itself (``PowerDiagram``), so later rows are labelled by the same rule.
 ///
 /// Cost: O(n·k·d) a pass; a pass or two for an iteration, since the prices of the iteration before
-/// leave few rows to move. The first prices come from a sample.
+/// leave few rows to move. The first prices come from a sample. 12 bytes a row beside the matrix.
 ///
 /// Source: Bradley, Bennett & Demiriz, "Constrained K-Means Clustering", MSR-TR-2000-65.
 package struct LimitedKMeans {
@@ -24,9 +24,14 @@ package struct LimitedKMeans {
   private let limits: SizeLimits
   private let workers: Workers
   private let labels: RowStorage<Int32>
+  /// Of the last pass: each row's cheapest cluster, and how much more the next one costs.
+  private let fresh: RowStorage<Int32>
+  private let gaps: RowStorage<Float>
 
   private static let sampleRows = 16_384
   private static let shardTiles = 128
+  /// Candidates beside those for rows that must move: prices are centred between them.
+  private static let fewestCandidates = 256
 
   /// - Throws: ``ClusteringError/sizeLimits(size:least:most:)`` where rows that are alike cannot be
   ///   told apart and so keep a cluster out of its limits.
@@ -93,6 +98,8 @@ package struct LimitedKMeans {
     self.limits = limits
     self.workers = workers
     self.labels = labels
+    fresh = RowStorage(uninitialized: matrix.rows)
+    gaps = RowStorage(uninitialized: matrix.rows)
   }
 
   /// Prices that keep the limits on a sample.
@@ -110,24 +117,29 @@ package struct LimitedKMeans {
   }
 
   /// Labels of the cheapest assignment within the limits.
+  ///
+  /// Only the rows nearest to a boundary become candidates, some times as many as must move.
   private func assign(
     _ centroids: [Double], _ start: [Double]
   ) throws -> (flow: TransportFlow, changed: Int) {
     var prices = start
-    var reach = try firstReach(centroids, prices)
+    var share = 16
     while true {
       try workers.cancellation.check()
-      let parts = try pass(centroids, prices, reach: reach)
-      var sizes = [Int](repeating: 0, count: k)
-      for part in parts { for j in 0..<k { sizes[j] += part.sizes[j] } }
+      let sizes = try pass(centroids, prices)
+      let excess = zip(sizes, TransportFlow.outflow(sizes, prices, limits)).reduce(0) {
+        $0 + abs($1.0 - $1.1)
+      }
+      let reach = reach(candidates: share * (excess + Self.fewestCandidates))
+      let parts = try candidates(centroids, within: reach)
       let rows = parts.flatMap(\.rows)
       var flow = TransportFlow(
-        costs: parts.flatMap(\.costs), labels: parts.flatMap(\.labels), sizes: sizes,
-        prices: prices, reach: reach, limits: limits)
+        costs: parts.flatMap(\.costs), labels: rows.map { fresh.base[$0] }, sizes: sizes,
+        prices: prices, reach: Double(reach), limits: limits)
       guard flow.solve() else {
         // What was found is a better start; the boundary is looked at more widely.
         prices = flow.prices
-        reach = rows.count < matrix.rows ? max(reach * 2, .leastNormalMagnitude) : .infinity
+        share *= 4
         continue
       }
       var changed = parts.reduce(0) { $0 + $1.changed }
@@ -139,52 +151,82 @@ package struct LimitedKMeans {
     }
   }
 
-  /// What one shard's rows cost.
+  /// Each row's cheapest cluster and how much more the next one costs. Returns the sizes.
+  private func pass(_ centroids: [Double], _ prices: [Double]) throws -> [Int] {
+    let (matrix, k, fresh, gaps) = (self.matrix, self.k, self.fresh, self.gaps)
+    let pack = KernelSet.generic.pack(centroids, columns: matrix.columns)
+    let parts = try workers.map(shards.count) { shard in
+      var sizes = [Int](repeating: 0, count: k)
+      let costs = RowStorage<Double>(uninitialized: 2 * Sweep.blockRows)
+      let (nearest, second) = (costs.base, costs.base + Sweep.blockRows)
+      Sweep.forEachBlock(shards[shard]) { tiles in
+        let rows = rows(of: tiles)
+        let own = fresh.base + rows.lowerBound
+        StrictLoops.nearestTwo(
+          matrix, pack, prices: prices, tiles: tiles, labels: own, nearest: nearest,
+          second: second)
+        for at in 0..<rows.count {
+          sizes[Int(own[at])] += 1
+          gaps.base[rows.lowerBound + at] = Float(second[at] - nearest[at])
+        }
+      }
+      return sizes
+    }
+    return (0..<k).map { j in parts.reduce(0) { $0 + $1[j] } }
+  }
+
+  /// A gap within which about so many rows lie, by a sample of them.
+  private func reach(candidates count: Int) -> Float {
+    guard matrix.rows > 4 * Self.sampleRows, count < matrix.rows else { return .infinity }
+    let step = matrix.rows / (4 * Self.sampleRows)
+    let sample = stride(from: 0, to: matrix.rows, by: step).map { gaps.base[$0] }.sorted()
+    return sample[min(sample.count - 1, count / step)]
+  }
+
+  /// One shard's candidates.
   private struct Part: Sendable {
-    var sizes: [Int]
-    /// Rows whose next cluster costs at most the reach more, with their costs and labels.
     var rows: [Int] = []
+    /// k a row.
     var costs: [Double] = []
-    var labels: [Int32] = []
     /// Other rows whose label is not the one of the pass before.
     var changed = 0
   }
 
-  /// Labels all rows but the candidates, whose labels stay as they were.
-  private func pass(
-    _ centroids: [Double], _ prices: [Double], reach: Double
-  ) throws -> [Part] {
-    let (matrix, k, labels) = (self.matrix, self.k, self.labels)
-    let pack = KernelSet.generic.pack(centroids, columns: matrix.columns)
+  /// The rows whose gap is within the reach; all others take their labels.
+  ///
+  /// A gap rounded to Float is above the reach, itself a Float, only where the gap is.
+  private func candidates(_ centroids: [Double], within reach: Float) throws -> [Part] {
+    let (matrix, k) = (self.matrix, self.k)
+    let (labels, fresh, gaps) = (self.labels, self.fresh, self.gaps)
     return try workers.map(shards.count) { shard in
-      var part = Part(sizes: [Int](repeating: 0, count: k))
-      var costs = [Double](repeating: 0, count: k)
-      let fresh = RowStorage<Int32>(uninitialized: Sweep.blockRows)
-      let costsOfTwo = RowStorage<Double>(uninitialized: 2 * Sweep.blockRows)
-      let (nearest, second) = (costsOfTwo.base, costsOfTwo.base + Sweep.blockRows)
-      Sweep.forEachBlock(shards[shard]) { tiles in
-        StrictLoops.nearestTwo(
-          matrix, pack, prices: prices, tiles: tiles, labels: fresh.base, nearest: nearest,
-          second: second)
-        let rows = rows(of: tiles)
-        for at in 0..<rows.count {
-          let (row, label) = (rows.lowerBound + at, fresh.base[at])
-          part.sizes[Int(label)] += 1
-          if second[at] - nearest[at] <= reach {
-            ClusterMeans.forEachRow(matrix, row..<row + 1) { _, values in
-              _ = Self.cheapest(values, matrix.columns, centroids, prices, &costs)
+      var part = Part()
+      for row in rows(of: shards[shard]) {
+        if gaps.base[row] <= reach {
+          part.rows.append(row)
+          ClusterMeans.forEachRow(matrix, row..<row + 1) { _, values in
+            for j in 0..<k {
+              part.costs.append(Self.squared(values, centroids, j, matrix.columns))
             }
-            part.rows.append(row)
-            part.costs += costs
-            part.labels.append(label)
-          } else if labels.base[row] != label {
-            part.changed += 1
-            labels.base[row] = label
           }
+        } else if labels.base[row] != fresh.base[row] {
+          part.changed += 1
+          labels.base[row] = fresh.base[row]
         }
       }
       return part
     }
+  }
+
+  @inline(__always)
+  private static func squared(
+    _ values: UnsafePointer<Float>, _ centroids: [Double], _ j: Int, _ d: Int
+  ) -> Double {
+    var sum = 0.0
+    for i in 0..<d {
+      let difference = Double(values[i * FeatureMatrix.tileRows]) - centroids[j * d + i]
+      sum += difference * difference
+    }
+    return sum
   }
 
   /// Means of the labelled rows; an empty cluster keeps its centroid.
@@ -218,55 +260,6 @@ package struct LimitedKMeans {
   private func rows(of tiles: Range<Int>) -> Range<Int> {
     let start = tiles.lowerBound * FeatureMatrix.tileRows
     return start..<min(tiles.upperBound * FeatureMatrix.tileRows, matrix.rows)
-  }
-
-  /// The cheapest cluster, and how much more the next one costs.
-  @inline(__always)
-  private static func cheapest(
-    _ values: UnsafePointer<Float>, _ d: Int, _ centroids: [Double], _ prices: [Double],
-    _ costs: inout [Double]
-  ) -> (label: Int, gap: Double) {
-    var (label, best, second) = (0, Double.infinity, Double.infinity)
-    centroids.withUnsafeBufferPointer { centroids in
-      for j in 0..<costs.count {
-        var sum = 0.0
-        for i in 0..<d {
-          let difference = Double(values[i * FeatureMatrix.tileRows]) - centroids[j * d + i]
-          sum += difference * difference
-        }
-        costs[j] = sum
-        let priced = sum + prices[j]
-        if priced < best {
-          (label, second, best) = (j, best, priced)
-        } else if priced < second {
-          second = priced
-        }
-      }
-    }
-    return (label, second - best)
-  }
-
-  /// A reach within which some times more rows lie than must move, judged by a sample of the rows.
-  private func firstReach(_ centroids: [Double], _ prices: [Double]) throws -> Double {
-    guard matrix.rows > 4 * Self.sampleRows else { return .infinity }
-    let step = matrix.rows / Self.sampleRows
-    var gaps: [Double] = []
-    var sizes = [Int](repeating: 0, count: k)
-    var costs = [Double](repeating: 0, count: k)
-    for row in stride(from: 0, to: matrix.rows, by: step) {
-      ClusterMeans.forEachRow(matrix, row..<row + 1) { _, values in
-        let (label, gap) = Self.cheapest(values, matrix.columns, centroids, prices, &costs)
-        sizes[label] += 1
-        gaps.append(gap)
-      }
-    }
-    let scaled = limits.scaled(from: matrix.rows, to: gaps.count)
-    let excess = zip(sizes, TransportFlow.outflow(sizes, prices, scaled)).reduce(0) {
-      $0 + abs($1.0 - $1.1)
-    }
-    let wanted = min(gaps.count - 1, 4 * excess + gaps.count / 200)
-    gaps.sort()
-    return gaps[wanted]
   }
 
   /// Labels by the saved rule, checked against the limits.
