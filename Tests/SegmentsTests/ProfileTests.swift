@@ -95,6 +95,44 @@ struct LabelledBase {
     }
   }
 
+  /// Quartiles against sorting: many segments leave few bins each; zeros that half of the values are,
+  /// refunds, whole numbers beyond those that are counted, and magnitudes from end to end.
+  @Test(arguments: [1, 8, 700]) func quartilesAreThoseOfTheSortedValues(segmentCount: Int) throws {
+    let rows = 70_001
+    let random = CounterBasedRandom(seed: 8, purpose: .init("quartiles"))
+    func unit(_ row: Int, _ column: Int) -> Double { random.unit(at: row * 8 + column) }
+    let labels = (0..<rows).map { Int32(unit($0, 0) * Double(segmentCount)) }
+    let features: [(name: String, values: [Double])] = [
+      ("zeros", (0..<rows).map { unit($0, 1) < 0.5 ? -0.0 : (unit($0, 2) * 1e4).rounded() / 100 }),
+      ("refunds", (0..<rows).map { ((unit($0, 3) - 0.4) * 1e6).rounded() / 100 }),
+      ("large", (0..<rows).map { (unit($0, 4) * 1e12).rounded() }),
+      ("wide", (0..<rows).map { exp2((unit($0, 5) - 0.5) * 2_000) }),
+      ("days", (0..<rows).map { (unit($0, 6) * 365).rounded() }),
+    ]
+    let profile = try BaseProfile(
+      labels: Buffer(labels), segmentCount: segmentCount,
+      features: features.map { .init(name: $0.name, values: Buffer($0.values)) }, money: nil,
+      workers: threeThreads)
+    func check(_ found: FeatureSummary, _ values: [Double], _ name: String) {
+      let sorted = values.sorted()
+      let expected = [0.25, 0.5, 0.75].map { probability in
+        let position = Double(sorted.count - 1) * probability
+        let lower = Int(position)
+        let (a, b) = (sorted[lower], sorted[min(lower + 1, sorted.count - 1)])
+        let fraction = position - Double(lower)
+        return fraction >= 0.5 ? b - (b - a) * (1 - fraction) : a + (b - a) * fraction
+      }
+      #expect([found.lowerQuartile, found.median, found.upperQuartile] == expected, "\(name)")
+    }
+    for (column, feature) in features.enumerated() {
+      check(profile.features[column], feature.values, feature.name)
+      for label in [0, segmentCount / 2, segmentCount - 1] {
+        let own = (0..<rows).filter { labels[$0] == Int32(label) }.map { feature.values[$0] }
+        check(profile.segments[label].features[column], own, "\(feature.name) of \(label)")
+      }
+    }
+  }
+
   @Test func emptySegmentsAndColumnsAreZeroWithAMissingShareOfOne() throws {
     let profile = try LabelledBase(rows: 500).profile(workers: oneThread)
     let nobody = profile.segments[3]

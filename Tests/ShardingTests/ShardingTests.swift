@@ -109,3 +109,18 @@ import Testing
     #expect((0..<10).map { _ in sequence.next() } == (0..<10).map(random.bits))
   }
 }
+
+@Suite struct SideTaskTests {
+  private struct Refused: Error {}
+
+  @Test func givesItsValueAsOftenAsAsked() throws {
+    let task = SideTask { (0..<1_000).reduce(0, +) }
+    #expect(try task.value() == 499_500)
+    #expect(try task.value() == 499_500)
+  }
+
+  @Test func throwsWhatItsWorkThrew() {
+    let task = SideTask<Int> { throw Refused() }
+    #expect(throws: Refused.self) { try task.value() }
+  }
+}

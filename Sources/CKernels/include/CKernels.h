@@ -158,6 +158,9 @@ double tranche_conclude(int level, const double *squared, const int32_t *labels,
                         const double *weights, int64_t rows, int64_t k, float *distances,
                         int64_t *sizes, double *cluster_weights);
 
+// values = sign(value) * ln(1 + |value|); `count` is a multiple of 8.
+void tranche_signed_logarithm(int level, double *values, int64_t count);
+
 // One column of tiles [first, last): float(value - center), padding 0. Returns the first row whose
 // value is not finite or whose difference exceeds `limit` in magnitude, or -1.
 int64_t tranche_fill_double(int level, float *x, int64_t rows, int64_t d, int64_t column, int64_t first,

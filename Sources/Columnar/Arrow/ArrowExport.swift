@@ -21,11 +21,12 @@ enum ArrowExport {
       children: zip(fields, columns).map { field, column in
         { child in
           guard case .dictionary(_, let entries) = column.values else {
-            fill(child, format: format(of: column), name: field.name, nullable: true)
+            fill(
+              child, format: format(of: column), name: field.name, nullable: !field.isRequired)
             return
           }
           fill(
-            child, format: "i", name: field.name, nullable: true,
+            child, format: "i", name: field.name, nullable: !field.isRequired,
             dictionary: { fill($0, format: format(of: entries), name: "", nullable: true) })
         }
       })

@@ -30,11 +30,17 @@ package struct Field: Hashable, Sendable {
   /// Why the column cannot be read, such as "columns of type list<element: int32>"; nil when it
   /// can. Asking for such a column throws; `type` then means nothing.
   package let unreadable: String?
+  /// Written: no value is ever missing, and the file says so; then nobody looks for gaps. Columns
+  /// that were read never say it.
+  package let isRequired: Bool
 
-  package init(name: String, type: ColumnType, unreadable: String? = nil) {
+  package init(
+    name: String, type: ColumnType, unreadable: String? = nil, isRequired: Bool = false
+  ) {
     self.name = name
     self.type = type
     self.unreadable = unreadable
+    self.isRequired = isRequired
   }
 }
 

@@ -70,7 +70,9 @@ struct CustomerRun<Amount: LedgerAmount> {
       states[slot] = records[row]
       guard needsDays else { continue }
       let oldest = Int(states[slot].load(fromByteOffset: 12, as: Int32.self))
-      days[slot] = ActiveDays(group.days(row), oldest: oldest)
+      let list = group.days(row)
+      days[slot] =
+        needsGaps ? ActiveDays(list, oldest: oldest) : ActiveDays(count: DayList.count(list))
     }
   }
 
@@ -169,6 +171,9 @@ private struct ActiveDays {
   private var squaredGaps = 0
 
   init() {}
+
+  /// Of which no gaps are asked.
+  init(count: Int) { self.count = count }
 
   /// From a bit set: bit i of the words is age i.
   @inline(__always)

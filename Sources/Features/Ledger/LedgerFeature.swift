@@ -55,7 +55,10 @@ package enum LedgerFeature: String, CaseIterable, Sendable {
     }
   }
 
-  /// Values are whole numbers.
+  /// Some customers have none: those with too few active days.
+  package var mayBeMissing: Bool { self == .meanGapDays || self == .gapRegularity }
+
+  /// Values are whole numbers, and none is missing.
   package var isCount: Bool {
     switch self {
     case .recencyDays, .frequency, .tenureDays, .activeDays, .refundCount, .count30, .count90,

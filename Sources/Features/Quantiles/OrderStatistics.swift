@@ -45,27 +45,25 @@ package enum OrderStatistics {
   package static func quantiles(
     ofCounts counts: SmallIntegerCounts, at probabilities: [Double]
   ) -> [Double] {
-    guard counts.total > 0 else { return probabilities.map { _ in .nan } }
-    let positions = probabilities.map { Position($0, count: counts.total) }
-    let values = counts.select(positions.flatMap { [$0.lower, $0.upper] })
-    return positions.indices.map {
-      interpolate(values[2 * $0], values[2 * $0 + 1], positions[$0].fraction)
+    quantiles(count: counts.total, at: probabilities) { counts.select([$0])[0] }
+  }
+
+  /// The same for `count` values of which `value` says the one at a rank (0 = lowest).
+  package static func quantiles(
+    count: Int, at probabilities: [Double], _ value: (Int) -> Double
+  ) -> [Double] {
+    guard count > 0 else { return probabilities.map { _ in .nan } }
+    return probabilities.map {
+      let position = Position($0, count: count)
+      return interpolate(value(position.lower), value(position.upper), position.fraction)
     }
   }
 
-  /// The same for values that are already keys, on the calling thread.
-  ///
-  /// - Parameter scratch: Kept between calls so that nothing is allocated again.
-  package static func quantiles(
-    ofKeys keys: UnsafeBufferPointer<UInt64>, at probabilities: [Double],
-    scratch: inout SelectionScratch
-  ) -> [Double] {
-    guard !keys.isEmpty else { return probabilities.map { _ in .nan } }
-    let positions = probabilities.map { Position($0, count: keys.count) }
-    let ranks = positions.flatMap { [$0.lower, $0.upper] }
-    let values = scratch.select(ranks, from: keys)
-    return positions.indices.map {
-      interpolate(values[2 * $0], values[2 * $0 + 1], positions[$0].fraction)
+  /// The ranks that such quantiles lie between, of one or more values.
+  package static func ranks(count: Int, at probabilities: [Double]) -> [Int] {
+    probabilities.flatMap { probability in
+      let position = Position(probability, count: count)
+      return [position.lower, position.upper]
     }
   }
 
@@ -204,9 +202,6 @@ package struct KeyHistogram {
 
 /// Memory for selecting ranks among keys, reused from call to call.
 package struct SelectionScratch {
-  private var counts = [UInt32](repeating: 0, count: 1 << 16)
-  private var isWanted = [Bool](repeating: false, count: 1 << 16)
-  private var candidates: [UInt64] = []
   /// The sorted keys around the rank looked up last, so that its neighbours cost nothing: those of
   /// ranks from `narrowedStart` on in bin `narrowedBin`.
   private var narrowed: [UInt64] = []
@@ -215,43 +210,8 @@ package struct SelectionScratch {
 
   package init() {}
 
-  /// The values at `ranks` of all `keys`.
-  mutating func select(_ ranks: [Int], from keys: UnsafeBufferPointer<UInt64>) -> [Double] {
-    precondition(keys.count <= Int(UInt32.max))
-    narrowedBin = nil
-    counts.withUnsafeMutableBufferPointer { counts in
-      counts.update(repeating: 0)
-      for key in keys { counts[Int(key >> 48)] += 1 }
-    }
-    let places = ranks.map { rank in
-      var below = 0
-      var bin = 0
-      while rank >= below + Int(counts[bin]) {
-        below += Int(counts[bin])
-        bin += 1
-      }
-      return (bin: bin, rank: rank - below)
-    }
-    for place in places { isWanted[place.bin] = true }
-    var gathered = candidates
-    candidates = []
-    gathered.removeAll(keepingCapacity: true)
-    isWanted.withUnsafeBufferPointer { wanted in
-      for key in keys where wanted[Int(key >> 48)] { gathered.append(key) }
-    }
-    for place in places { isWanted[place.bin] = false }
-    let values = gathered.withUnsafeBufferPointer { gathered in
-      places.map {
-        OrderStatistics.value(
-          select(rank: $0.rank, of: gathered, bin: $0.bin))
-      }
-    }
-    candidates = gathered
-    return values
-  }
-
-  /// The key at `rank` among those of `keys` whose leading 16 bits are `bin`; all calls until the next
-  /// `select(_:from:)` are about the same keys.
+  /// The key at `rank` among those of `keys` whose leading 16 bits are `bin`; all calls are about
+  /// the same keys.
   ///
   /// Narrows by 16 bits at a time; a few thousand keys are sorted instead.
   mutating func select(

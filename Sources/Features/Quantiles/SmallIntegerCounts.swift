@@ -30,35 +30,9 @@ package struct SmallIntegerCounts {
     return isSmall
   }
 
-  /// Counts the values of some rows, as `add`, and adds them up in their order.
-  package mutating func add(
-    _ values: UnsafeBufferPointer<Double>, rows: UnsafeBufferPointer<UInt32>
-  ) -> (isSmall: Bool, sum: Double) {
-    var present = 0
-    var sum = 0.0
-    let isSmall = counts.withUnsafeMutableBufferPointer { counts in
-      for row in rows {
-        let value = values[Int(row)]
-        if value != value { continue }
-        guard let number = Self.number(value) else { return false }
-        counts[number] &+= 1
-        sum += value
-        present += 1
-      }
-      return true
-    }
-    total += present
-    return (isSmall, sum)
-  }
-
   package mutating func add(_ other: SmallIntegerCounts) {
     for number in 0..<Self.limit { counts[number] += other.counts[number] }
     total += other.total
-  }
-
-  package mutating func removeAll() {
-    counts.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
-    total = 0
   }
 
   /// The values at `ranks` (0 = lowest), in their order.

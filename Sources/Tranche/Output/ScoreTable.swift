@@ -1,6 +1,7 @@
 import Columnar
 import Features
 import Sharding
+import Synchronization
 
 /// Columns on their way to a file, made chunk by chunk so that no second copy of the base exists.
 struct OutputColumn: Sendable {
@@ -8,39 +9,49 @@ struct OutputColumn: Sendable {
   /// The rows of a range.
   let slice: @Sendable (Range<Int>) -> Column
 
-  init(_ name: String, _ type: ColumnType, slice: @escaping @Sendable (Range<Int>) -> Column) {
-    field = Field(name: name, type: type)
+  /// - Parameter isRequired: No row is missing.
+  init(
+    _ name: String, _ type: ColumnType, isRequired: Bool = false,
+    slice: @escaping @Sendable (Range<Int>) -> Column
+  ) {
+    field = Field(name: name, type: type, isRequired: isRequired)
     self.slice = slice
   }
 
-  /// Doubles; NaN becomes missing.
-  static func number(_ name: String, _ values: Buffer<Double>) -> OutputColumn {
-    OutputColumn(name, .double) { rows in
+  /// Doubles; NaN becomes missing, unless there is none.
+  static func number(
+    _ name: String, _ values: Buffer<Double>, isRequired: Bool = false
+  ) -> OutputColumn {
+    OutputColumn(name, .double, isRequired: isRequired) { rows in
       let part = values[rows]
-      return Column(.double(part), validity: missing(part))
+      return Column(.double(part), validity: isRequired ? nil : missing(part))
     }
   }
 
-  /// Whole numbers held in Double; NaN becomes missing.
+  /// Whole numbers below 2³¹ held in Double, none missing.
   static func count(_ name: String, _ values: Buffer<Double>) -> OutputColumn {
-    OutputColumn(name, .int32) { rows in
+    OutputColumn(name, .int32, isRequired: true) { rows in
       let part = values[rows]
-      let integers = Buffer<Int32>(count: part.count) { target in
-        for row in 0..<part.count {
-          let value = part.base[row]
-          target[row] = value.isNaN ? 0 : Int32(clamping: Int64(value))
-        }
-      }
-      return Column(.int32(integers), validity: missing(part))
+      return Column(
+        .int32(
+          Buffer<Int32>(count: part.count) { target in
+            // So large a sum has the number in its lowest bits; a loop that vectorises.
+            for row in 0..<part.count {
+              let sum = min(part.base[row], 2_147_483_647) + 0x1.8p52
+              target[row] = Int32(truncatingIfNeeded: sum.bitPattern)
+            }
+          }))
     }
   }
 
   static func feature(_ name: String, _ values: Buffer<Double>) -> OutputColumn {
-    LedgerFeature(rawValue: name)?.isCount == true ? count(name, values) : number(name, values)
+    guard let feature = LedgerFeature(rawValue: name) else { return number(name, values) }
+    return feature.isCount
+      ? count(name, values) : number(name, values, isRequired: !feature.mayBeMissing)
   }
 
   static func integer(_ name: String, _ values: Buffer<Int32>) -> OutputColumn {
-    OutputColumn(name, .int32) { Column(.int32(values[$0])) }
+    OutputColumn(name, .int32, isRequired: true) { Column(.int32(values[$0])) }
   }
 
   static func float(_ name: String, _ values: Buffer<Float>) -> OutputColumn {
@@ -68,7 +79,7 @@ struct OutputColumn: Sendable {
 
   /// Whatever identifies the rows.
   static func identifier(_ name: String, _ ids: Column) -> OutputColumn {
-    OutputColumn(name, ids.type) { ids.slice($0) }
+    OutputColumn(name, ids.type, isRequired: ids.validity == nil) { ids.slice($0) }
   }
 
   private static func missing(_ part: Buffer<Double>) -> Validity? {
@@ -82,24 +93,49 @@ enum ScoreTable {
   static let chunk = 524_288
 
   /// Writes columns of `rows` rows to a new file.
+  ///
+  /// While a row group is encoded, the next one's columns are made, and what is in the file already is
+  /// hashed.
+  ///
+  /// - Returns: What the file is; nil unless it `isHashed`.
+  @discardableResult
   static func write(
-    _ columns: [OutputColumn], rows: Int, to path: String, workers: Workers,
-    progress: (Int) -> Void = { _ in }
-  ) throws {
+    _ columns: [OutputColumn], rows: Int, to path: String, isHashed: Bool = false,
+    workers: Workers, progress: (Int) -> Void = { _ in }
+  ) throws -> InputRecord? {
     var options = WriteOptions()
     options.threads = workers.threads
     options.rowGroupRows = chunk
     options.dictionaries = false
     let sink = try TableSink(
       path: path, schema: Schema(fields: columns.map(\.field)), options: options)
-    for range in Shards(rows: rows, rowsPerShard: chunk) {
+    let shards = Shards(rows: rows, rowsPerShard: chunk)
+    // The first of the tasks below is the only one to touch the sink, the second the hash.
+    nonisolated(unsafe) let writer = sink
+    nonisolated(unsafe) var hash = isHashed ? FileHash(path) : nil
+    var ready: [Column] = []
+    for number in 0...shards.count {
       try workers.cancellation.check()
-      let part = try workers.map(columns.count) { columns[$0].slice(range) }
-      try sink.write(part)
-      progress(range.upperBound)
+      let part = ready
+      let upcoming = number < shards.count ? shards[number] : 0..<0
+      let made = Mutex<[Int: Column]>([:])
+      try workers.forEach(2 + (upcoming.isEmpty ? 0 : columns.count)) { task in
+        switch task {
+        case 0: if !part.isEmpty { try writer.write(part) }
+        case 1: try hash?.follow()
+        default:
+          let column = columns[task - 2].slice(upcoming)
+          made.withLock { $0[task - 2] = column }
+        }
+      }
+      let columns = made.withLock { $0 }
+      ready = columns.keys.sorted().map { columns[$0]! }
+      if number > 0 { progress(shards[number - 1].upperBound) }
     }
     if rows == 0 { try sink.write(columns.map { $0.slice(0..<0) }) }
     try sink.close()
+    try hash?.follow()
+    return hash?.record
   }
 
   /// Writes the columns to a table of a database; nobody sees it before its `commit`.

@@ -29,9 +29,10 @@ struct RescoreOutput {
 
   func write(_ watch: inout Stopwatch, _ context: RunContext) throws -> RescoreRun.Result {
     let rows = scored.table.rows
-    try watch.measure("write") {
-      try ScoreTable.write(
-        scoreColumns(), rows: rows, to: folder.path("scores.parquet"), workers: workers
+    let scores = try watch.measure("write") {
+      let scores = try ScoreTable.write(
+        scoreColumns(), rows: rows, to: folder.path("scores.parquet"), isHashed: true,
+        workers: workers
       ) { context.progress(RunProgress("write", done: $0, total: rows)) }
       try folder.write(try scored.model.encoded(), to: "model.json")
       let segments = SegmentsFile(profile: scored.profile, runID: run.runID, asOf: run.asOf)
@@ -40,6 +41,7 @@ struct RescoreOutput {
         try folder.write(try JSONText.encode(MigrationFile(migration)), to: "migration.json")
       }
       try folder.write(try JSONText.encode(quality), to: "quality.json")
+      return scores
     }
     let inputs = try watch.measure("hash") { () -> [InputRecord] in
       let known = [ledgerRecord, customerFile?.record].compactMap { $0 }
@@ -62,7 +64,7 @@ struct RescoreOutput {
         try folder.write(Data(try report.render()), to: "report.html")
       }
     }
-    let outputs = try watch.measure("hash") { try self.outputs() }
+    let outputs = try watch.measure("hash") { try self.outputs(known: scores) }
     let staged = try table.map { address in
       try watch.measure("table") {
         try ScoreTable.write(
@@ -246,9 +248,12 @@ struct RescoreOutput {
       warnings: scored.warnings)
   }
 
-  private func outputs() throws -> [InputRecord] {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder.staging.path).sorted()
-    return try InputRecord.all(names.map { folder.path($0) }, workers: workers).map { record in
+  /// - Parameter known: Of a file that was hashed while it was written.
+  private func outputs(known: InputRecord?) throws -> [InputRecord] {
+    let paths = try FileManager.default.contentsOfDirectory(atPath: folder.staging.path)
+      .map { folder.path($0) }.filter { $0 != known?.path }
+    let records = try InputRecord.all(paths, workers: workers) + [known].compactMap { $0 }
+    return records.sorted { $0.path < $1.path }.map { record in
       var named = record
       named.path = URL(fileURLWithPath: record.path).lastPathComponent
       return named

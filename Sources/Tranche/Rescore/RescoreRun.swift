@@ -165,6 +165,7 @@ public struct RescoreRun: Sendable {
     let folded = try watch.measure("fold") {
       try reading.fold(source, state: ledgerState?.exchange, context)
     }
+    try watch.measure("hash") { try ledgerState?.checkInputs() }
     let record = source.flatMap { InputRecord($0) }
     // From here on everything that grows with the customers lies where their columns do.
     return try SpillSpace.run(in: folded.space) {

@@ -59,6 +59,7 @@ public struct FeaturesRun: Sendable {
     let folded = try watch.measure("fold") {
       try reading.fold(source, state: state?.exchange, context)
     }
+    try watch.measure("hash") { try state?.checkInputs() }
     let table = folded.table
     var columns = [OutputColumn.identifier("customer_id", table.ids)]
     for (name, values) in zip(table.names, table.columns) {

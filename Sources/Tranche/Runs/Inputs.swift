@@ -90,33 +90,55 @@ struct InputRecord: Codable, Sendable {
   }
 
   private init(hashing path: String) throws {
-    guard path != "-", let file = FileHandle(forReadingAtPath: path) else {
+    guard path != "-", var hash = FileHash(path) else {
       // A pipe cannot be read twice.
       self.init(path: path, bytes: 0, sha256: "")
       return
     }
-    defer { try? file.close() }
-    var hash = SHA256()
-    var bytes = 0
-    let size = 4 << 20
-    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
-    defer { chunk.deallocate() }
-    while true {
-      let count = read(file.fileDescriptor, chunk.baseAddress, size)
-      guard count >= 0 else {
-        throw RunFailure(.io, "cannot be read: \(String(cString: strerror(errno)))", file: path)
-      }
-      if count == 0 { break }
-      hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: chunk[0..<count]))
-      bytes += count
-    }
-    self.init(path: path, bytes: bytes, sha256: hash.finalize().hex)
+    try hash.follow()
+    self = hash.record
   }
 
-  private init(path: String, bytes: Int, sha256: String) {
+  fileprivate init(path: String, bytes: Int, sha256: String) {
     self.path = path
     self.bytes = bytes
     self.sha256 = sha256
+  }
+}
+
+/// The hash of a file that may still grow at its end.
+struct FileHash {
+  private let path: String
+  private let file: FileHandle
+  private var hash = SHA256()
+  private var bytes = 0
+
+  /// Nil for a file that cannot be opened.
+  init?(_ path: String) {
+    guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+    self.path = path
+    self.file = file
+  }
+
+  /// Takes in what the file has beyond what was taken in before.
+  mutating func follow() throws {
+    let size = 1 << 20
+    try withUnsafeTemporaryAllocation(byteCount: size, alignment: 64) { chunk in
+      while true {
+        let count = read(file.fileDescriptor, chunk.baseAddress, size)
+        guard count >= 0 else {
+          throw RunFailure(.io, "cannot be read: \(String(cString: strerror(errno)))", file: path)
+        }
+        if count == 0 { return }
+        hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: chunk[0..<count]))
+        bytes += count
+      }
+    }
+  }
+
+  /// Of all that was taken in.
+  var record: InputRecord {
+    InputRecord(path: path, bytes: bytes, sha256: hash.finalize().hex)
   }
 }
 

@@ -48,13 +48,17 @@ struct LedgerStateFile: Codable {
 /// and takes its place in one step, after the run's own output is in its place.
 final class LedgerStateFolder {
   let previous: LedgerStateFile?
-  /// The ledger files of this run, hashed before they are read.
-  let inputs: [InputRecord]
+  /// The ledger files of this run; known from ``checkInputs()`` on.
+  private(set) var inputs: [InputRecord] = []
   private let path: String
   private let staged: StagedFolder
+  private let hashing: SideTask<[InputRecord]>
+  /// What a refold begins anew in place of.
+  private let forgotten: LedgerStateFile?
 
-  /// - Throws: `RunFailure` for a file that was folded before, under this or another name, and for a
-  ///   file of a known name with other content.
+  /// Begins to hash the ledger's files; they can be read meanwhile.
+  ///
+  /// - Throws: `RunFailure` for files that their names give away, else see ``checkInputs()``.
   init(_ options: LedgerStateOptions, ledger: [String], workers: Workers) throws {
     path = options.folder
     let content = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
@@ -72,14 +76,27 @@ final class LedgerStateFolder {
       throw RunFailure(.usage, "there is no ledger to make a state of", hint: "add --ledger")
     }
     staged = try StagedFolder(target: path, force: true)
-    inputs = try InputRecord.all(
-      ledger.isEmpty ? [] : Sources.expand(ledger), workers: workers)
-    if options.refold {
-      try Self.checkComplete(known, inputs, path)
-      previous = nil
+    let paths = try ledger.isEmpty ? [] : Sources.expand(ledger)
+    hashing = SideTask { try InputRecord.all(paths, workers: workers) }
+    previous = options.refold ? nil : known
+    forgotten = options.refold ? known : nil
+    // What is refused in the end need not be read first.
+    let names = Set(known?.files.map { Self.name($0.path) } ?? [])
+    if options.refold || paths.contains(where: { names.contains(Self.name($0)) }) {
+      try checkInputs()
+    }
+  }
+
+  /// Waits until the files are hashed.
+  ///
+  /// - Throws: `RunFailure` for a file that was folded before, under this or another name, for a file
+  ///   of a known name with other content, and for files that a refold would lose.
+  func checkInputs() throws {
+    inputs = try hashing.value()
+    if previous == nil {
+      try Self.checkComplete(forgotten, inputs, path)
     } else {
-      previous = known
-      try Self.checkUnseen(known, inputs, path)
+      try Self.checkUnseen(previous, inputs, path)
     }
   }
 

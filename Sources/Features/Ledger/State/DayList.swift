@@ -18,6 +18,27 @@ enum DayList {
     bytes.append(UInt8(truncatingIfNeeded: gap))
   }
 
+  /// How many days a list holds: one more than it has gaps.
+  @inline(__always)
+  static func count(_ gaps: UnsafeBufferPointer<UInt8>) -> Int {
+    guard let base = UnsafeRawPointer(gaps.baseAddress) else { return 1 }
+    var count = 1
+    var offset = 0
+    // A byte's top bit tells whether the byte is not 0.
+    while offset + 8 <= gaps.count {
+      let word = base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+      let low = (word & 0x7f7f_7f7f_7f7f_7f7f) &+ 0x7f7f_7f7f_7f7f_7f7f
+      let marks = ((low | word) & 0x8080_8080_8080_8080) >> 7
+      count += Int(truncatingIfNeeded: (marks &* 0x0101_0101_0101_0101) >> 56)
+      offset += 8
+    }
+    while offset < gaps.count {
+      count += gaps[offset] == 0 ? 0 : 1
+      offset += 1
+    }
+    return count
+  }
+
   /// Calls `body` with the ages of all days, oldest first.
   @inline(__always)
   static func forEachAge(

@@ -179,7 +179,9 @@ struct MappedState: @unchecked Sendable {
 
   /// Takes the transactions that left a window since the state's as-of from their age bucket to the
   /// next one. Both sides are in order of the ids, so one walk finds each transaction's customer.
-  func move<Amount>(_ group: Group, in table: PartitionTable<Amount>, asOf: Int32) throws {
+  func move<Amount>(
+    _ group: Group, in table: PartitionTable<Amount>, asOf: Int32, _ scratch: inout WidenedColumns
+  ) throws {
     guard group.file != nil else { return }
     let last = group.batch.rows - 1
     for (file, described) in dayFiles {
@@ -202,7 +204,8 @@ struct MappedState: @unchecked Sendable {
         let isWhole =
           index.textIdentifiers
           ? walkTexts(batch, first..<end, group, table, moves, described.firstDay)
-          : walkIntegers(batch, first..<end, table, group.batch.rows, moves, described.firstDay)
+          : walkIntegers(
+            batch, first..<end, table, group.batch.rows, moves, described.firstDay, &scratch)
         guard isWhole else { throw InputError.damagedState(file.path) }
       }
     }
@@ -236,29 +239,31 @@ struct MappedState: @unchecked Sendable {
 
   private func walkIntegers<Amount>(
     _ batch: NarrowBatch, _ rows: Range<Int>, _ table: PartitionTable<Amount>, _ customers: Int,
-    _ moves: [(from: UInt8, to: UInt8)], _ firstDay: Int32
+    _ moves: [(from: UInt8, to: UInt8)], _ firstDay: Int32, _ scratch: inout WidenedColumns
   ) -> Bool {
-    guard case .integers(let ids, let idWidth) = batch.columns[0],
-      case .integers(let days, let dayWidth) = batch.columns[1]
-    else { return false }
-    var amounts: (UnsafeRawPointer, Int)?
-    if batch.columns.count > 2, case .integers(let values, let width) = batch.columns[2] {
-      amounts = (values, width)
-    }
-    var state = 0
+    scratch.widen(batch.columns, rows)
+    let (ids, days, amounts) = (scratch.ids.base, scratch.days.base, scratch.amounts.base)
+    let hasAmounts = batch.columns.count > 2
+    let directory = table.directory
+    var next = 0
     return moves.withUnsafeBufferPointer { moves in
-      for row in rows {
-        let day = Int(NarrowColumn.value(days, width: dayWidth, row)) - Int(firstDay)
+      for row in 0..<rows.count {
+        let day = Int(days[row]) - Int(firstDay)
         guard moves.indices.contains(day) else { return false }
         let move = moves[day]
         if move.from == move.to { continue }
-        let id = NarrowColumn.value(ids, width: idWidth, row)
-        while state < customers, Int64(bitPattern: table.key(of: state)) < id { state += 1 }
-        guard state < customers, Int64(bitPattern: table.key(of: state)) == id else { return false }
-        let amount = amounts.map { NarrowColumn.value($0.0, width: $0.1, row) } ?? 0
-        guard table.move(state, amount, from: Int(move.from), to: Int(move.to)) else {
-          return false
+        let id = UInt64(bitPattern: ids[row])
+        let state: Int
+        if let directory {
+          // One row's search waits for no other's.
+          state = directory.state(of: id)
+        } else {
+          while next < customers, Int64(bitPattern: table.key(of: next)) < ids[row] { next += 1 }
+          state = next < customers && table.key(of: next) == id ? next : -1
         }
+        guard state >= 0,
+          table.move(state, hasAmounts ? amounts[row] : 0, from: Int(move.from), to: Int(move.to))
+        else { return false }
       }
       return true
     }
@@ -285,5 +290,27 @@ struct MappedState: @unchecked Sendable {
       guard table.move(state, amount, from: Int(move.from), to: Int(move.to)) else { return false }
     }
     return true
+  }
+}
+
+/// Columns of transactions as whole words: walking them asks no width at every row.
+struct WidenedColumns: ~Copyable {
+  fileprivate private(set) var ids = GrowingBlock<Int64>()
+  fileprivate private(set) var days = GrowingBlock<Int64>()
+  fileprivate private(set) var amounts = GrowingBlock<Int64>()
+
+  fileprivate mutating func widen(_ columns: [NarrowColumn], _ rows: Range<Int>) {
+    Self.widen(columns[0], rows, to: &ids)
+    Self.widen(columns[1], rows, to: &days)
+    if columns.count > 2 { Self.widen(columns[2], rows, to: &amounts) }
+  }
+
+  private static func widen(
+    _ column: NarrowColumn, _ rows: Range<Int>, to block: inout GrowingBlock<Int64>
+  ) {
+    block.resize(to: rows.count)
+    guard case .integers(let values, let width) = column else { return }
+    let target = block.base
+    NarrowColumn.forEach(values, width: width, rows) { target[$0 - rows.lowerBound] = $1 }
   }
 }

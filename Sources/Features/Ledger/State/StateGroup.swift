@@ -3,8 +3,8 @@ import Columnar
 /// Some customers in ascending order of their ids, on their way into a state's files: their records
 /// and active days, and which of their transactions leave a window yet. Its memory is reused.
 final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
-  /// Customers of a group, about: their records stay in a core's cache.
-  static var customers: Int { 32_768 }
+  /// Customers of a group, about: their records stay in a core's second cache of 2 MB.
+  static var customers: Int { 16_384 }
 
   /// What is known of the customers, by row.
   struct Content: ~Copyable {
@@ -285,7 +285,7 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
 /// window yet. As wide as the widest of the groups needs.
 struct StateSheet<Amount: LedgerAmount> {
   /// Groups of a file: a file is what one thread writes at a time.
-  static var groupCount: Int { 8 }
+  static var groupCount: Int { 16 }
 
   private let groups: [StateGroup<Amount>]
   private let ranges: ValueRanges

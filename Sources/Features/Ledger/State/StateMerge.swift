@@ -89,6 +89,8 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
     let customerFiles = Mutex<[Int: LedgerStateIndex.CustomerFile]>([:])
     let dayFiles = Mutex<[Int: LedgerStateIndex.DayFile]>([:])
     let overflowed = Mutex(false)
+    // Threads keep their memory from step to step.
+    nonisolated(unsafe) let scratches = (0..<workers.threads).map { _ in MergeScratch<Amount>() }
     // One list of independent tasks: write a round's files, bring the next one on, and give the
     // features of the one between.
     for step in 0..<roundCount + 2 {
@@ -100,8 +102,10 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
       }
       let written = step - 2
       let given = step - 1
+      let thread = Atomic<Int>(0)
       try workers.forEach(
-        3 + (loading?.used ?? 0) + (giving?.used ?? 0), scratch: { MergeScratch<Amount>() }
+        3 + (loading?.used ?? 0) + (giving?.used ?? 0),
+        scratch: { scratches[thread.wrappingAdd(1, ordering: .relaxed).oldValue] }
       ) { scratch, task in
         if task < 3 {
           guard let writing else { return }
@@ -176,10 +180,10 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
     try previous.check(source)
     table.restart(count: source.batch.rows, layout: layout)
     try previous.restore(source, into: table, asOf: setup.asOf)
+    table.index()
     if previous.index.asOf < setup.asOf {
-      try previous.move(source, in: table, asOf: setup.asOf)
+      try previous.move(source, in: table, asOf: setup.asOf, &scratch.columns)
     }
-    table.rebuildSlots()
     for block in blocks {
       block.withRows(of: number, &scratch.rows) { rows, ids in
         if let ids {
@@ -350,6 +354,7 @@ final class MergeScratch<Amount: LedgerAmount> {
   var ranks = GrowingBlock<UInt32>()
   var rows = GrowingBlock<LedgerRow<Amount>>()
   var ages: [Int] = []
+  var columns = WidenedColumns()
   var bought = GrowingBlock<DayCell<Amount>>()
   let purchases = PurchaseScratch()
 }
