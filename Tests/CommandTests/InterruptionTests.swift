@@ -23,8 +23,13 @@ import Testing
     try Shell.python(Self.noRoom, [Tranche.binary.path, folder.url.path])
   }
 
+  @Test func oneOfManyRunsThatStartAtOnceTakesAStaleLock() throws {
+    let folder = try TemporaryFolder()
+    try Shell.python(Self.crowd, [Tranche.binary.path, folder.url.path])
+  }
+
   private static let common = """
-    import sys, os, time, json, random, hashlib, signal, subprocess, resource
+    import sys, os, shutil, time, json, random, hashlib, signal, subprocess, resource
     binary, folder = sys.argv[1:]
     os.chdir(folder)
     def command(day, *more):
@@ -99,6 +104,27 @@ import Testing
       open(".out.lock", "w").write("1 elsewhere\\n")
       assert run(command("2025-12-31", "--force")).returncode == 75
       whole("2025-11-30")
+      """
+
+  private static let crowd =
+    common + """
+      import pyarrow.parquet
+      host = os.uname().nodename
+      for attempt in range(12):
+        # As a killed run leaves it: a lock of nobody, perhaps without its owner, and files.
+        open(".out.lock", "w").write("999999999 " + host + "\\n" if attempt % 3 else "")
+        os.mkdir(".out.tmp-999999999")
+        crowd = [subprocess.Popen([binary, "generate", "--customers", str(50 + i), "--months", "1", "--out", "out"],
+          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for i in range(16)]
+        ends = [(p.communicate()[1], p.returncode) for p in crowd]
+        winners = [i for i, (_, code) in enumerate(ends) if code == 0]
+        # The others met its lock, or its folder where they came after it.
+        assert len(winners) == 1 and {code for _, code in ends} <= {0, 73, 75}, ends
+        rows = pyarrow.parquet.read_metadata("out/customers.parquet").num_rows
+        assert rows == 50 + winners[0], (rows, winners)
+        left = sorted(set(os.listdir(".")) - {"out"})
+        assert left == [], left
+        shutil.rmtree("out")
       """
 
   private static let noRoom =

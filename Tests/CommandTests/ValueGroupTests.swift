@@ -61,7 +61,9 @@ import Testing
       let (own, expected) = (steady[key] as? NSDictionary, alone[key] as? NSDictionary)
       #expect(own != nil && own == expected, "\(key)")
     }
-    #expect((steady["candidates"] as? [Any])?.count == 14)
+    #expect((alone["candidates"] as? [Any])?.count == 14)
+    #expect((steady["candidates"] as? [[String: Any]])?.last?["name"] as? String == "base")
+    #expect((steady["candidates"] as? [Any])?.count == 15)
     let few = try #require(groups["few"])
     #expect(few["fit"] as? String == "base" && few["model"] == nil)
     #expect(few["reason"] as? String == "60 customers, fewer than 200")
@@ -96,6 +98,129 @@ import Testing
       written.append(try folder.data("again.parquet"))
     }
     #expect(Set(written).count == 1)
+  }
+
+  /// The base's model, judged in a group, is the one that a run on the day of the split would have
+  /// fitted to all customers: nothing of the holdout is in it.
+  @Test func theBaseIsJudgedInAGroupByWhatWasKnownAtTheSplit() throws {
+    let folder = try TemporaryFolder()
+    try Shell.python(Self.shop, [folder.url.path])
+    let fitted = try Self.value(
+      ["--by", "product", "--model", "pareto-nbd", "--out", "out.parquet"], in: folder)
+    let groups = try Self.groups(fitted)
+    var errors: [String: [String: Double]] = [:]
+    for name in ["steady", "fickle"] {
+      let table = try #require(groups[name]?["candidates"] as? [[String: Any]])
+      let base = try #require(table.first { $0["name"] as? String == "base" })
+      #expect(base["status"] as? String == "pareto-nbd of the whole base")
+      for key in ["counts", "values"] {
+        errors[name, default: [:]][key] = (base[key] as? [String: Any])?["mae"] as? Double
+      }
+    }
+    try Shell.python(
+      """
+      import sys, datetime, pyarrow.parquet as pq, pyarrow.compute as pc
+      t = pq.read_table(sys.argv[1] + "/shop.parquet")
+      pq.write_table(t.filter(pc.less_equal(t["date"], datetime.date(2024, 12, 5))), sys.argv[1] + "/known.parquet")
+      """, [folder.url.path])
+    try Tranche.json(
+      [
+        "value", "--ledger", "known.parquet", "--as-of", "2024-12-05", "--model", "pareto-nbd",
+        "--horizon", "60", "--out", "then.parquet",
+      ], in: folder)
+    let text = try JSONSerialization.data(withJSONObject: errors)
+    try Shell.python(
+      """
+      import sys, json, datetime, collections, pyarrow.parquet as pq
+      then = {r["customer_id"]: r for r in pq.read_table(sys.argv[1] + "/then.parquet").to_pylist()}
+      product, days, money = {}, collections.defaultdict(set), collections.Counter()
+      for r in pq.read_table(sys.argv[1] + "/shop.parquet").to_pylist():
+        product[r["customer_id"]] = r["product"]
+        if r["date"] > datetime.date(2024, 12, 5):
+          days[r["customer_id"]].add(r["date"])
+          money[r["customer_id"]] += r["amount"]
+      for name, told in json.loads(sys.argv[2]).items():
+        own = [i for i in then if product[i] == name]
+        counts = sum(abs(then[i]["expected_transactions"] - len(days[i])) for i in own) / len(own)
+        values = sum(abs(then[i]["expected_value"] - money[i]) for i in own) / len(own)
+        assert len(own) > 300
+        assert abs(counts - told["counts"]) < 1e-6 * counts, (name, counts, told)
+        assert abs(values - told["values"]) < 1e-6 * values, (name, values, told)
+      """, [folder.url.path, String(decoding: text, as: UTF8.self)])
+  }
+
+  /// Groups by chance do not differ, so the base's model, of more customers, is the better one in
+  /// some of them.
+  @Test func aGroupTakesWhicheverModelHasTheSmallerError() throws {
+    let folder = try TemporaryFolder()
+    try Shell.python(Self.shop, [folder.url.path])
+    try Shell.python(
+      """
+      import sys, pyarrow as pa, pyarrow.parquet as pq
+      ids = range(900)
+      pq.write_table(pa.table({"customer_id": pa.array(ids, pa.int64()),
+        "tribe": pa.array([str(i * 7919 % 4) for i in ids])}), sys.argv[1] + "/tribes.parquet")
+      """, [folder.url.path])
+    let all = try Self.value(
+      ["--by", "tribe", "--customers", "tribes.parquet", "--out", "all.parquet"], in: folder,
+      ledger: "steady.parquet")
+    _ = try Self.value(["--out", "base.parquet"], in: folder, ledger: "steady.parquet")
+    let groups = try Self.groups(all)
+    #expect(groups.count == 4)
+    for (name, group) in groups.sorted(by: { $0.key < $1.key }) {
+      let table = try #require(group["candidates"] as? [[String: Any]])
+      func best(_ flag: String, _ metrics: String) throws -> String? {
+        let chosen = table.filter { $0[flag] as? Bool == true }
+        #expect(chosen.count == 1, "\(name) \(flag)")
+        func number(_ candidate: [String: Any], _ key: String) -> Double {
+          (candidate[metrics] as? [String: Any])?[key] as? Double ?? .nan
+        }
+        for other in table where abs(number(other, "total_error")) <= 0.25 {
+          #expect(number(chosen[0], "mae") <= number(other, "mae"), "\(name) \(flag)")
+        }
+        return chosen[0]["name"] as? String
+      }
+      let isBase = (
+        try best("chosen", "counts") == "base", try best("chosen_for_value", "values") == "base"
+      )
+      let fit =
+        switch isBase {
+        case (true, true): "base"
+        case (true, false): "base for transactions"
+        case (false, true): "base for value"
+        case (false, false): "group"
+        }
+      #expect(group["fit"] as? String == fit, "\(name)")
+      #expect((group["parameters"] == nil) == (fit == "base"))
+    }
+    let told = try #require(all["groups"] as? [String: Any])
+    #expect(told["fitted"] as? Int == groups.values.count { $0["fit"] as? String != "base" })
+    let fits = Set(groups.values.compactMap { $0["fit"] as? String })
+    #expect(fits != ["group"], "no group by chance took the base's model")
+    try Shell.python(
+      """
+      import sys, json, pyarrow.parquet as pq
+      fits = json.loads(sys.argv[2])
+      base = {r["customer_id"]: r for r in pq.read_table(sys.argv[1] + "/base.parquet").to_pylist()}
+      differs = set()
+      for r in pq.read_table(sys.argv[1] + "/all.parquet").to_pylist():
+        assert r["value_fit"] == fits[r["value_group"]], r
+        twin = base[r["customer_id"]]
+        for names, own in ((("p_alive", "expected_transactions", "churn_risk", "churn_reasons"), ("group", "base for value")),
+                           (("expected_value", "clv"), ("group", "base for transactions"))):
+          same = all(r[n] == twin[n] for n in names)
+          if r["value_fit"] not in own: assert same, (r, twin)
+          elif not same: differs.add((r["value_group"], names[0]))
+      expected = {(g, n) for g, f in fits.items() for n, own in (("p_alive", ("group", "base for value")),
+        ("expected_value", ("group", "base for transactions"))) if f in own}
+      assert differs == expected, (differs, expected)
+      """,
+      [
+        folder.url.path,
+        String(
+          decoding: try JSONSerialization.data(
+            withJSONObject: groups.mapValues { $0["fit"] as? String ?? "" }), as: UTF8.self),
+      ])
   }
 
   @Test func cohortsAreThoseOfTheFirstPurchase() throws {
@@ -233,6 +358,53 @@ import Testing
       _ = try folder.write("simple.toml", text)
       expectSentence(try Tranche.run(arguments, in: folder), status: 78, says: says)
     }
+  }
+
+  /// New segments get their ids in the run that margins are named in.
+  @Test func segmentsHaveMarginsFromTheirFirstRunOn() throws {
+    let folder = try TemporaryFolder()
+    try Shell.python(Self.shop, [folder.url.path])
+    _ = try folder.write(
+      "segment.toml",
+      """
+      [value]
+      by = "segment"
+      margin = 0.5
+      [value.margins]
+      S01 = 0.25
+      S03 = 0.75
+      S09 = 0.1
+      [value.acquisition_costs]
+      S02 = 3
+      """)
+    func rescore(_ flags: [String]) throws {
+      let result = try Tranche.json(
+        [
+          "rescore", "--ledger", "shop.parquet", "--columns",
+          "segment_id,clv_simple,frequency,average_amount", "--no-report", "--config",
+          "segment.toml",
+        ] + flags, in: folder)
+      let warnings = (result["warnings"] as? [String] ?? []).filter { $0.contains("no group") }
+      #expect(warnings.count == 1 && warnings.allSatisfy { $0.contains("\"S09\"") })
+    }
+    try rescore(["--as-of", "2024-12-31", "--clusters", "3", "--out", "dec"])
+    try rescore([
+      "--as-of", "2025-02-03", "--clusters", "4", "--refit", "--previous", "dec", "--out", "feb",
+    ])
+    try rescore([
+      "--as-of", "2025-02-03", "--model", "dec/model.json", "--previous", "dec", "--out", "frozen",
+    ])
+    try Shell.python(
+      """
+      import sys, pyarrow.parquet as pq
+      for run in ("dec", "feb", "frozen"):
+        rows = pq.read_table(sys.argv[1] + "/" + run + "/scores.parquet").to_pylist()
+        for r in rows:
+          margin = {"S01": .25, "S03": .75}.get(r["segment_id"], .5)
+          expected = r["frequency"] * r["average_amount"] * margin - (3 if r["segment_id"] == "S02" else 0)
+          assert abs(r["clv_simple"] - expected) <= 1e-9 * max(1, abs(expected)), (run, r)
+        assert {"S01", "S02", "S03"} <= {r["segment_id"] for r in rows}, run
+      """, [folder.url.path])
   }
 
   @Test(arguments: ["parquet", "csv"])

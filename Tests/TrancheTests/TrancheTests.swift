@@ -1,5 +1,6 @@
 import Features
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -172,6 +173,26 @@ import Testing
     #expect(failure?.code == .tryAgain)
     first.abort()
     try StagedFolder(target: parent.path("out"), force: false).abort()
+  }
+
+  @Test func aLockHasOneHolderHoweverManyTry() throws {
+    let parent = try TemporaryFolder()
+    let url = parent.url.appendingPathComponent(".out.lock")
+    let counts = Mutex((holders: 0, most: 0, taken: 0))
+    DispatchQueue.concurrentPerform(iterations: 64) { _ in
+      for _ in 0..<50 {
+        guard let lock = try? FolderLock(url) else { continue }
+        counts.withLock {
+          $0 = ($0.holders + 1, max($0.most, $0.holders + 1), $0.taken + 1)
+        }
+        sched_yield()
+        counts.withLock { $0.holders -= 1 }
+        lock.release()
+      }
+    }
+    let (_, most, taken) = counts.withLock { $0 }
+    #expect(most == 1 && taken > 0)
+    #expect(content(parent.url) == [])
   }
 
   @Test func leftOversOfADeadRunAreRemoved() throws {

@@ -16,8 +16,8 @@ package struct ValueForecast: Sendable {
   package let reasons: Buffer<Int32>?
   /// The three features that moved a churn risk most, the strongest first; `+` raises it.
   package let reasonNames: [String]
-  /// 1 where the model of the customer's group forecast, 0 where the base's did; nil without groups.
-  package var isOfGroup: Buffer<Int32>?
+  /// Raw values of ``ValueGroups/Forecaster``: whose model forecast; nil without groups.
+  package var groupFits: Buffer<Int32>?
 }
 
 extension ValueModel {

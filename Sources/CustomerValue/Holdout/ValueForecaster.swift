@@ -27,6 +27,14 @@ package struct PurchaseModelSet: Sendable {
   package func fit(_ kind: PurchaseModelKind) -> PurchaseModelFit? {
     fits.first { $0.kind == kind }
   }
+
+  func forecasts(
+    _ snapshot: PurchaseSnapshot, _ cells: PurchaseCells, length: Int, workers: Workers
+  ) throws -> PurchaseModelForecasts {
+    try PurchaseModelForecasts(
+      fits.map { ($0.kind, $0.model) }, spend: spend.fit.model, snapshot, cells, length: length,
+      workers: workers)
+  }
 }
 
 /// Forecasts of a snapshot's customers: purchase days and amounts in the days after it.

@@ -4,13 +4,13 @@ import Foundation
 /// An output folder that appears complete or not at all.
 ///
 /// Files are written to a hidden sibling; `commit` flushes them, then renames the sibling into place.
-/// A run that fails leaves the previous output as it was. A lock beside the target keeps two runs
-/// apart; left-overs of dead runs are removed.
+/// A run that fails leaves the previous output as it was. A ``FolderLock`` beside the target keeps two
+/// runs apart; left-overs of dead runs are removed.
 package final class StagedFolder {
   package let target: URL
   /// Where files are written until `commit`.
   package let staging: URL
-  private let lock: URL
+  private let lock: FolderLock
   private var finished = false
 
   /// - Parameter force: Replaces a folder that is not empty.
@@ -20,10 +20,11 @@ package final class StagedFolder {
     let parent = target.deletingLastPathComponent()
     let name = target.lastPathComponent
     staging = parent.appendingPathComponent(".\(name).tmp-\(getpid())")
-    lock = parent.appendingPathComponent(".\(name).lock")
     let files = FileManager.default
     try Self.check(target: path, force: force)
-    try FolderLock.take(lock)
+    lock = try FolderLock(parent.appendingPathComponent(".\(name).lock"))
+    // Another run may have finished meanwhile.
+    try Self.check(target: path, force: force)
     do {
       for entry in try files.contentsOfDirectory(atPath: parent.path)
       where entry.hasPrefix(".\(name).tmp-") {
@@ -32,7 +33,7 @@ package final class StagedFolder {
       }
       try files.createDirectory(at: staging, withIntermediateDirectories: false)
     } catch {
-      try? files.removeItem(at: lock)
+      lock.release()
       throw RunFailure(
         .cannotCreate, "cannot be created: \(error.localizedDescription)",
         hint: "check the permissions of \(parent.path)", file: path)
@@ -102,7 +103,7 @@ package final class StagedFolder {
       throw RunFailure(.io, error.localizedDescription, file: target.path)
     }
     finished = true
-    try? files.removeItem(at: lock)
+    lock.release()
   }
 
   /// Puts the staged folder where the previous one is, so that there is one of them at any moment.
@@ -128,7 +129,7 @@ package final class StagedFolder {
     guard !finished else { return }
     finished = true
     try? FileManager.default.removeItem(at: staging)
-    try? FileManager.default.removeItem(at: lock)
+    lock.release()
   }
 }
 
@@ -268,63 +269,5 @@ private enum Durable {
     return RunFailure(
       code, "\(what): \(reason)", hint: "check the space on the disk and the permissions",
       file: path)
-  }
-}
-
-/// A file with the pid and host of the run that holds it.
-private enum FolderLock {
-  static func take(_ url: URL) throws {
-    let host = ProcessInfo.processInfo.hostName
-    for _ in 0..<2 {
-      let failure = create(url, "\(getpid()) \(host)\n")
-      if failure == 0 { return }
-      guard failure == EEXIST else {
-        throw RunFailure(
-          failure == EACCES ? .permission : .cannotCreate,
-          "cannot be created: \(String(cString: strerror(failure)))",
-          hint: "check the permissions", file: url.path)
-      }
-      let owner = ((try? String(contentsOf: url, encoding: .utf8)) ?? "").split(separator: " ")
-      let pid = owner.first.flatMap { Int32($0) }
-      let sameHost =
-        owner.count > 1 && owner[1].trimmingCharacters(in: .newlines) == host
-      if let pid, sameHost, kill(pid, 0) != 0, errno == ESRCH {
-        // Its process is gone: the lock is stale.
-        try? FileManager.default.removeItem(at: url)
-        continue
-      }
-      throw RunFailure(
-        .tryAgain,
-        "another run (process \(pid.map(String.init) ?? "unknown")) is writing to this folder",
-        hint: "wait for it, or remove \(url.path) if it is gone",
-        file: url.deletingLastPathComponent().path)
-    }
-  }
-
-  /// Makes the file together with its content where the file system can: a run that is killed in
-  /// between leaves no lock without an owner, which nobody could tell from a living one.
-  ///
-  /// - Returns: 0 or an error number, EEXIST where the file is there.
-  private static func create(_ url: URL, _ text: String) -> Int32 {
-    #if canImport(Glibc)
-      // O_TMPFILE, which Swift does not import: a file without a name.
-      let unnamed = open(url.deletingLastPathComponent().path, O_WRONLY | 0o20_200_000, 0o600)
-      if unnamed >= 0 {
-        defer { close(unnamed) }
-        write(text, to: unnamed)
-        let place = "/proc/self/fd/\(unnamed)"
-        if linkat(AT_FDCWD, place, AT_FDCWD, url.path, AT_SYMLINK_FOLLOW) == 0 { return 0 }
-        if errno == EEXIST { return EEXIST }
-      }
-    #endif
-    let descriptor = open(url.path, O_CREAT | O_EXCL | O_WRONLY, 0o600)
-    guard descriptor >= 0 else { return errno }
-    defer { close(descriptor) }
-    write(text, to: descriptor)
-    return 0
-  }
-
-  private static func write(_ text: String, to descriptor: Int32) {
-    _ = text.withCString { Foundation.write(descriptor, $0, strlen($0)) }
   }
 }

@@ -115,14 +115,18 @@ struct ReportAssembly {
 
   private func forecastGroups() -> [ReportContent.Forecast.Group] {
     (scored.model.scoring?.valueGroups?.groups ?? []).map { group in
-      let table = group.model?.comparison
+      let table = group.comparison
       func chosen(_ name: ValueCandidate?) -> HoldoutComparison.Candidate? {
         table?.candidates.first { $0.name == name }
       }
+      let base = table?.base
+      let ofBase = (base?.isChosen ?? false, base?.isChosenForAmounts ?? false)
       return ReportContent.Forecast.Group(
-        name: group.name, customers: group.customers, chosen: group.model?.candidate.rawValue,
-        daysError: chosen(table?.chosen)?.days.meanAbsoluteError,
-        amountError: chosen(table?.chosenForAmounts)?.amounts.meanAbsoluteError)
+        name: group.name, customers: group.customers,
+        chosen: ofBase.0 ? nil : group.model?.candidate.rawValue,
+        daysError: (ofBase.0 ? base?.days : chosen(table?.chosen)?.days)?.meanAbsoluteError,
+        amountError: (ofBase.1 ? base?.amounts : chosen(table?.chosenForAmounts)?.amounts)?
+          .meanAbsoluteError)
     }
   }
 

@@ -106,22 +106,14 @@ struct RescoreOutput {
   }
 
   private var valueResult: RescoreRun.Result.Value? {
-    guard scored.forecast != nil, let model = scored.model.scoring?.value,
-      let settings = try? ValueSettings(configuration)
-    else { return nil }
-    let report = ValueReport(model).result(
-      out: run.out, settings: settings, customers: scored.table.rows)
+    guard scored.forecast != nil, let model = scored.model.scoring?.value else { return nil }
+    let fit = ValueRun.FitResult(model)
     return RescoreRun.Result.Value(
-      model: report.model, valueModel: report.valueModel, holdout: report.holdout,
-      candidates: report.candidates,
-      churn: report.churn, groups: groups(settings))
-  }
-
-  private func groups(_ settings: ValueSettings) -> ValueRun.Groups? {
-    guard let labels = scored.groups, let models = scored.model.scoring?.valueGroups else {
-      return nil
-    }
-    return ValueRun.Groups(models, labels, settings: settings)
+      model: fit.model, valueModel: fit.valueModel, holdout: fit.holdout,
+      candidates: fit.candidates, churn: fit.churn,
+      groups: scored.model.scoring?.valueGroups.flatMap { models in
+        scored.groups.map { ValueRun.Groups(models, $0) }
+      })
   }
 
   // MARK: - scores.parquet
@@ -160,7 +152,7 @@ struct RescoreOutput {
       }
       return .category(name, reasons, forecast.reasonNames.isEmpty ? [""] : forecast.reasonNames)
     case .valueGroup, .valueFit:
-      return scored.groups?.columns(isOfGroup: scored.forecast?.isOfGroup)
+      return scored.groups?.columns(fits: scored.forecast?.groupFits)
         .first { $0.field.name == name } ?? missing(name)
     case .control: return .integer(name, needed(scored.control))
     case .simpleValue: return .number(name, needed(scored.simpleValue))

@@ -63,32 +63,32 @@ extension Scoring {
     context.progress(RunProgress("value"))
     let known = try PurchaseBase(
       purchases, unit: value.frozen?.timeUnit ?? value.settings.unit, workers: workers)
-    let model: ValueModel
+    let fit: BaseFit
     do {
-      model =
-        try value.frozen
+      fit =
+        try value.frozen.map { BaseFit($0) }
         ?? value.settings.fit(
           purchases, known, compares: value.settings.candidate == nil, workers: workers)
     } catch let failure as RunFailure where failure.code == .badData {
       base.warnings.append("value is not forecast: \(failure.message)")
       return
     }
-    if value.frozen == nil { base.warnings += model.warnings }
+    if value.frozen == nil { base.warnings += fit.model.warnings }
     let groups = try value.labels?.read(
       table.ids, purchases, asOf: Int(asOf), segments: (base.labels, segmentNames(base)))
     let models =
       try value.frozen == nil
       ? groups.map {
         try value.settings.fit(
-          $0, of: purchases, base: model, compares: value.settings.candidate == nil,
+          $0, of: purchases, base: fit, compares: value.settings.candidate == nil,
           workers: workers)
       } : value.frozenGroups
-    base.forecast = try model.score(
+    base.forecast = try fit.model.score(
       purchases, known, models, groups, horizon: value.settings.horizon(),
       reasons: plan.scores.contains(.churnReasons), workers: workers)
     base.groups = groups
     scoring(&base) {
-      $0.value = model
+      $0.value = fit.model
       $0.valueGroups = models
     }
   }

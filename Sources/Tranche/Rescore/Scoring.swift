@@ -80,15 +80,14 @@ struct Scoring {
     if let value, let purchases {
       try watch.measure("value") { try addForecast(&base, value, purchases) }
     }
-    try watch.measure("scores") { try addScores(&base) }
     try watch.measure("profile") { try addProfile(&base) }
     if try ControlGroup.share(configuration) > 0 { try addControl(&base) }
     if let previous { try watch.measure("migration") { try addMigration(&base, from: previous) } }
     finishModel(&base)
-    // Only now the groups have their names.
-    if let value, let groups = base.groups, let models = base.model.scoring?.valueGroups {
-      base.warnings +=
-        ValueRun.Groups(models, groups, settings: value.settings).warnings
+    // Only now segments have their ids, by which margins and costs may be given.
+    try watch.measure("scores") { try addScores(&base) }
+    if let groups = base.groups, let models = base.model.scoring?.valueGroups {
+      base.warnings += ValueRun.Groups(models, groups).warnings
     }
     return base
   }

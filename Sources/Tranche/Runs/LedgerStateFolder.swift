@@ -26,6 +26,12 @@ struct LedgerStateFile: Codable {
   /// Every ledger file that was folded, in order.
   var files: [InputRecord]
 
+  /// Nil where the folder is empty or not there.
+  static func known(_ folder: String) throws -> LedgerStateFile? {
+    let content = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return content.isEmpty ? nil : try read(folder)
+  }
+
   static func read(_ folder: String) throws -> LedgerStateFile {
     let path = folder + "/" + name
     guard let data = FileManager.default.contents(atPath: path) else {
@@ -61,8 +67,7 @@ final class LedgerStateFolder {
   /// - Throws: `RunFailure` for files that their names give away, else see ``checkInputs()``.
   init(_ options: LedgerStateOptions, ledger: [String], workers: Workers) throws {
     path = options.folder
-    let content = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    let known = content.isEmpty ? nil : try LedgerStateFile.read(path)
+    let isNew = try LedgerStateFile.known(path) == nil
     guard !ledger.contains("-") else {
       throw RunFailure(
         .usage, "a state cannot remember standard input", hint: "give the ledger as files")
@@ -72,10 +77,12 @@ final class LedgerStateFolder {
         .usage, "a state cannot remember what came from a database",
         hint: "leave --state out, or export the new rows to a file")
     }
-    if ledger.isEmpty, known == nil || options.refold {
+    if ledger.isEmpty, isNew || options.refold {
       throw RunFailure(.usage, "there is no ledger to make a state of", hint: "add --ledger")
     }
     staged = try StagedFolder(target: path, force: true)
+    // Only now: another run may have moved it on before this one held its lock.
+    let known = try LedgerStateFile.known(path)
     let paths = try ledger.isEmpty ? [] : Sources.expand(ledger)
     hashing = SideTask { try InputRecord.all(paths, workers: workers) }
     previous = options.refold ? nil : known

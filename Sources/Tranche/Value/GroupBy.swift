@@ -117,12 +117,17 @@ struct GroupLabels {
 
 extension CustomerGroups {
   /// `value_group`, and in `value_fit` whose model forecast: the group's or the base's.
-  func columns(isOfGroup: Buffer<Int32>?) -> [OutputColumn] {
+  ///
+  /// - Parameter fits: Raw values of ``ValueGroups/Forecaster``; nil: the base's for all.
+  func columns(fits: Buffer<Int32>?) -> [OutputColumn] {
     [
       .category("value_group", codes, names.isEmpty ? [""] : names),
       .category(
         "value_fit",
-        isOfGroup ?? Buffer(count: codes.count) { $0.initialize(repeating: 0) }, ["base", "group"]),
+        fits
+          ?? Buffer(count: codes.count) {
+            $0.initialize(repeating: ValueGroups.Forecaster.base.rawValue)
+          }, ValueGroups.Forecaster.allCases.map(\.name)),
     ]
   }
 }

@@ -5,9 +5,9 @@ extension ValueRun {
   public struct Groups: Encodable, Sendable {
     /// As `--by` said.
     public var by: String
-    /// Groups with a model of their own.
+    /// Groups whose own model forecasts something.
     public var fitted: Int
-    /// Those that use the base's.
+    /// Those whose forecasts are all the base's.
     public var fallenBack: Int
     /// Customers of this run without a group, or of one that was not there in the fit.
     public var customersWithoutGroup: Int
@@ -20,58 +20,62 @@ extension ValueRun {
     public var name: String
     /// With a purchase, in the fit.
     public var customers: Int
-    /// "group" or "base".
+    /// As column `value_fit`: whose model forecasts.
     public var fit: String
-    /// Why the base's model is used.
+    /// Why it is the base's.
     public var reason: String?
-    public var model: String?
-    public var valueModel: String?
-    public var parameters: ValueParameters?
-    public var standardErrors: [String: [String: Double?]]?
-    public var logLikelihood: Double?
-    public var status: String?
-    public var spend: Spend?
+    /// Nil where the base's forecasts everything.
+    public var own: FitResult?
+    /// Nil where the group is too small to have some.
     public var candidates: [Candidate]?
     public var holdout: Holdout?
-    public var churn: Churn?
-    public var regression: [Regression]?
+
+    private enum CodingKeys: CodingKey { case name, customers, fit, reason, candidates, holdout }
+
+    /// The fit's entries stand beside the group's.
+    public func encode(to encoder: any Encoder) throws {
+      try own?.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(name, forKey: .name)
+      try container.encode(customers, forKey: .customers)
+      try container.encode(fit, forKey: .fit)
+      try container.encodeIfPresent(reason, forKey: .reason)
+      try container.encodeIfPresent(candidates, forKey: .candidates)
+      try container.encodeIfPresent(holdout, forKey: .holdout)
+    }
   }
 }
 
 extension ValueRun.Groups {
-  init(_ models: ValueGroups, _ labels: CustomerGroups, settings: ValueSettings) {
+  init(_ models: ValueGroups, _ labels: CustomerGroups) {
     let known = Set(models.groups.map(\.name))
     let isKnown = labels.names.map(known.contains)
     self.init(
-      by: models.by, fitted: models.groups.count { $0.model != nil },
-      fallenBack: models.groups.count { $0.model == nil },
+      by: models.by, models.groups.map(ValueRun.Group.init),
       customersWithoutGroup: labels.codes.values.count { $0 < 0 || !isKnown[Int($0)] },
-      unseen: labels.names.filter { !known.contains($0) },
-      groups: models.groups.map { group in
-        var own = ValueRun.Group(
-          name: group.name, customers: group.customers, fit: group.model == nil ? "base" : "group",
-          reason: group.fallback)
-        guard let model = group.model else { return own }
-        let report = ValueReport(model).result(
-          out: "", settings: settings, customers: group.customers)
-        own.model = report.model
-        own.valueModel = report.valueModel
-        own.parameters = report.parameters
-        own.standardErrors = report.standardErrors
-        own.logLikelihood = report.logLikelihood
-        own.status = report.status
-        own.spend = report.spend
-        own.candidates = report.candidates
-        own.holdout = report.holdout
-        own.churn = report.churn
-        own.regression = report.regression
-        return own
-      })
+      unseen: labels.names.filter { !known.contains($0) })
   }
 
-  /// One sentence for groups that have no model of their own.
+  init(_ models: SummaryGroups) {
+    self.init(
+      by: models.labels.by, models.groups.map(ValueRun.Group.init),
+      customersWithoutGroup: models.labels.codes.values.count { $0 < 0 }, unseen: [])
+  }
+
+  private init(
+    by: String, _ groups: [ValueRun.Group], customersWithoutGroup: Int, unseen: [String]
+  ) {
+    self.by = by
+    self.groups = groups
+    fallenBack = groups.count { $0.own == nil }
+    fitted = groups.count - fallenBack
+    self.customersWithoutGroup = customersWithoutGroup
+    self.unseen = unseen
+  }
+
+  /// One sentence for groups that are too small for a model of their own.
   var warnings: [String] {
-    let fallen = groups.filter { $0.fit == "base" }.map { group in
+    let fallen = groups.filter { $0.own == nil && $0.candidates == nil }.map { group in
       group.reason.map { "\(group.name) (\($0))" } ?? group.name
     }
     var warnings: [String] = []
@@ -86,5 +90,27 @@ extension ValueRun.Groups {
   private static func list(_ names: [String]) -> String {
     let shown = names.prefix(5).joined(separator: ", ")
     return names.count > 5 ? "\(shown) and \(names.count - 5) more" : shown
+  }
+}
+
+extension ValueRun.Group {
+  fileprivate init(_ group: ValueGroups.Group) {
+    let table = group.comparison
+    self.init(
+      name: group.name, customers: group.customers, fit: group.fit.name, reason: group.fallback,
+      own: group.model.map(ValueRun.FitResult.init),
+      candidates: table.map(ValueRun.Candidate.all), holdout: table.map(ValueRun.Holdout.init))
+    if own == nil, table != nil {
+      reason = "the base's model has the smaller errors in the holdout"
+    }
+    candidates = own?.candidates ?? candidates
+  }
+
+  fileprivate init(_ group: SummaryGroups.Group) {
+    let fit: ValueGroups.Forecaster = group.fit == nil ? .base : .group
+    let own = group.fit.map(ValueRun.FitResult.init)
+    self.init(
+      name: group.name, customers: group.customers, fit: fit.name, reason: group.fallback, own: own,
+      candidates: own?.candidates)
   }
 }

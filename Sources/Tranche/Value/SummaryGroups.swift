@@ -67,9 +67,13 @@ struct SummaryGroups {
     }
   }
 
-  /// 1 where a group's model forecasts.
-  var isOfGroup: Buffer<Int32> {
-    Buffer(labels.codes.values.map { $0 >= 0 && groups[Int($0)].own != nil ? 1 : 0 })
+  /// Whose model forecasts.
+  var fits: Buffer<Int32> {
+    Buffer(
+      labels.codes.values.map { code in
+        let fit: ValueGroups.Forecaster = code >= 0 && groups[Int(code)].own != nil ? .group : .base
+        return fit.rawValue
+      })
   }
 
   /// The base's scores with those of groups in their customers' places.
@@ -79,30 +83,6 @@ struct SummaryGroups {
     base.replacing(
       try zip(groups, rows).compactMap { group, rows in
         try group.own.map { (rows, try $0.model.score($0.summary, horizon, workers)) }
-      })
-  }
-}
-
-extension ValueRun.Groups {
-  init(_ models: SummaryGroups) {
-    self.init(
-      by: models.labels.by, fitted: models.groups.count { $0.fit != nil },
-      fallenBack: models.groups.count { $0.fit == nil },
-      customersWithoutGroup: models.labels.codes.values.count { $0 < 0 }, unseen: [],
-      groups: models.groups.map { group in
-        var own = ValueRun.Group(
-          name: group.name, customers: group.customers, fit: group.fit == nil ? "base" : "group",
-          reason: group.fallback)
-        guard let fit = group.fit else { return own }
-        own.model = fit.kind.rawValue
-        own.valueModel = fit.kind.rawValue
-        own.parameters = fit.parameters
-        own.standardErrors = fit.standardErrors
-        own.logLikelihood = fit.logLikelihood
-        own.status = fit.status
-        own.spend = fit.spend
-        own.candidates = fit.candidates
-        return own
       })
   }
 }

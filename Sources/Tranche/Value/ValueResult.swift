@@ -44,6 +44,36 @@ extension ValueRun {
     public var threads: Int
     public var seconds: [String: Double]
     public var peakMemoryBytes: Int
+
+    /// - Parameter source: summary or ledger.
+    init(
+      _ fit: FitResult, out: String, source: String, customers: Int, settings: ValueSettings,
+      totals: Totals, warnings: [String], threads: Int, seconds: [String: Double]
+    ) {
+      self.out = out
+      self.source = source
+      self.customers = customers
+      timeUnit = settings.unit.rawValue
+      horizon = settings.length
+      monthlyDiscount = settings.monthlyDiscount
+      margin = settings.margin
+      model = fit.model
+      valueModel = fit.valueModel
+      parameters = fit.parameters
+      standardErrors = fit.standardErrors
+      logLikelihood = fit.logLikelihood
+      status = fit.status
+      spend = fit.spend
+      candidates = fit.candidates
+      holdout = fit.holdout
+      churn = fit.churn
+      regression = fit.regression ?? []
+      self.totals = totals
+      self.warnings = warnings
+      self.threads = threads
+      self.seconds = seconds
+      peakMemoryBytes = ProcessMemory.peakBytes
+    }
   }
 
   public struct Spend: Encodable, Sendable {
@@ -156,12 +186,30 @@ extension ValueRun {
 }
 
 extension ValueRun.Candidate {
-  init(_ candidate: HoldoutComparison.Candidate, in table: HoldoutComparison) {
-    self.init(
-      name: candidate.name.rawValue, chosen: candidate.name == table.chosen,
-      chosenForValue: candidate.name == table.chosenForAmounts, logLikelihood: nil,
-      status: candidate.notes.isEmpty ? nil : candidate.notes.joined(separator: "; "),
-      counts: ValueRun.Metrics(candidate.days), values: ValueRun.Metrics(candidate.amounts))
+  /// Of a group: the model of the base it belongs to.
+  static let baseName = "base"
+
+  static func all(_ table: HoldoutComparison) -> [ValueRun.Candidate] {
+    let base = table.base
+    let own = table.candidates.map { candidate in
+      ValueRun.Candidate(
+        name: candidate.name.rawValue,
+        chosen: candidate.name == table.chosen && base?.isChosen != true,
+        chosenForValue: candidate.name == table.chosenForAmounts
+          && base?.isChosenForAmounts != true, logLikelihood: nil,
+        status: candidate.notes.isEmpty ? nil : candidate.notes.joined(separator: "; "),
+        counts: ValueRun.Metrics(candidate.days), values: ValueRun.Metrics(candidate.amounts))
+    }
+    return own
+      + [base].compactMap {
+        $0.map { base in
+          let names = Set([base.name, base.nameForAmounts].map(\.rawValue)).sorted()
+          return ValueRun.Candidate(
+            name: baseName, chosen: base.isChosen, chosenForValue: base.isChosenForAmounts,
+            status: "\(names.joined(separator: ", ")) of the whole base",
+            counts: ValueRun.Metrics(base.days), values: ValueRun.Metrics(base.amounts))
+        }
+      }
   }
 
   /// Without a holdout.

@@ -129,7 +129,7 @@ public struct ValueRun: Sendable {
     if let value = scores.expectedValue, let clv = scores.clv {
       columns += [.number("expected_value", value), .number("clv", clv)]
     }
-    if let models { columns += models.labels.columns(isOfGroup: models.isOfGroup) }
+    if let models { columns += models.labels.columns(fits: models.fits) }
     try watch.measure("write") {
       try ScoreTable.write(columns, rows: ids.count, to: file.staging, workers: workers) {
         context.progress(RunProgress("write", done: $0, total: ids.count))
@@ -140,18 +140,13 @@ public struct ValueRun: Sendable {
       expectedTransactions: try ColumnTotal.sum(scores.expectedTransactions, workers),
       expectedValue: try scores.expectedValue.map { try ColumnTotal.sum($0, workers) },
       clv: try scores.clv.map { try ColumnTotal.sum($0, workers) })
-    let fitted = base.fit
     let told = models.map(Groups.init)
-    return Result(
-      out: out, source: "summary", customers: ids.count, timeUnit: settings.unit.rawValue,
-      horizon: settings.length, monthlyDiscount: settings.monthlyDiscount,
-      margin: settings.margin, model: fitted.kind.rawValue,
-      valueModel: fitted.kind.rawValue, parameters: fitted.parameters,
-      standardErrors: fitted.standardErrors, logLikelihood: fitted.logLikelihood,
-      status: fitted.status, spend: fitted.spend, candidates: fitted.candidates, holdout: nil,
-      churn: nil, regression: [], groups: told, totals: totals,
-      warnings: fitted.warnings + (told?.warnings ?? []),
-      threads: workers.threads, seconds: watch.seconds, peakMemoryBytes: ProcessMemory.peakBytes)
+    var result = Result(
+      FitResult(base.fit), out: out, source: "summary", customers: ids.count, settings: settings,
+      totals: totals, warnings: base.fit.warnings + (told?.warnings ?? []),
+      threads: workers.threads, seconds: watch.seconds)
+    result.groups = told
+    return result
   }
 
   // MARK: - A ledger
@@ -169,7 +164,7 @@ public struct ValueRun: Sendable {
     return try reading.fold(try reading.open(), context)
   }
 
-  /// What customers cost after the fold, measured at 2M to 10M customers and rounded up.
+  /// What customers cost after the fold: what a rescoring keeps for its forecasts, and more for groups.
   private func memoryNeeds(_ hasGroups: Bool) -> LedgerMemory.Needs {
     var needs = LedgerMemory.Needs(ledgerColumns: 3, outputColumns: 8)
     needs.laterBytes = 640 + (hasGroups ? 240 : 0)
@@ -218,17 +213,17 @@ public struct ValueRun: Sendable {
     let base = try watch.measure("cells") {
       try PurchaseBase(purchases, unit: settings.unit, workers: workers)
     }
-    let model = try watch.measure("fit") {
+    let fit = try watch.measure("fit") {
       try given.map { try settings.model($0, parameters ?? "", purchases, workers: workers) }
         ?? settings.fit(purchases, base, compares: compares, workers: workers)
     }
     let models = try watch.measure("fit groups") {
       try groups.map {
-        try settings.fit($0, of: purchases, base: model, compares: compares, workers: workers)
+        try settings.fit($0, of: purchases, base: fit, compares: compares, workers: workers)
       }
     }
     let forecast = try watch.measure("score") {
-      try model.score(
+      try fit.model.score(
         purchases, base, models, groups, horizon: settings.horizon(), reasons: true,
         workers: workers)
     }
@@ -244,7 +239,7 @@ public struct ValueRun: Sendable {
       .category(
         "churn_reasons", forecast.reasons ?? Buffer<Int32>([]), forecast.reasonNames),
     ]
-    if let groups { columns += groups.columns(isOfGroup: forecast.isOfGroup) }
+    if let groups { columns += groups.columns(fits: forecast.groupFits) }
     let count = folded.table.rows
     try watch.measure("write") {
       try ScoreTable.write(columns, rows: count, to: file.staging, workers: workers) {
@@ -253,23 +248,20 @@ public struct ValueRun: Sendable {
       try quarantine?.commit()
       try file.commit()
     }
-    var result = ValueReport(model).result(out: out, settings: settings, customers: count)
-    result.asOf = asOf
-    result.rows = RowCounts(folded.counts)
-    result.uplift = readout
-    if let models, let groups {
-      let all = Groups(models, groups, settings: settings)
-      result.groups = all
-      result.warnings += all.warnings
-    }
-    result.totals = Totals(
+    let told = models.flatMap { models in groups.map { Groups(models, $0) } }
+    let totals = Totals(
       expectedTransactions: try ColumnTotal.sum(forecast.expectedTransactions, workers),
       expectedValue: try ColumnTotal.sum(forecast.expectedValue, workers),
       clv: try ColumnTotal.sum(forecast.clv, workers))
+    var result = Result(
+      FitResult(fit.model), out: out, source: "ledger", customers: count, settings: settings,
+      totals: totals, warnings: fit.model.warnings + (told?.warnings ?? []),
+      threads: workers.threads, seconds: watch.seconds)
+    result.asOf = asOf
+    result.rows = RowCounts(folded.counts)
+    result.uplift = readout
+    result.groups = told
     result.spilledBytes = folded.spilledBytes
-    result.threads = workers.threads
-    result.seconds = watch.seconds
-    result.peakMemoryBytes = ProcessMemory.peakBytes
     return result
   }
 }

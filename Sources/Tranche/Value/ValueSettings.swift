@@ -65,9 +65,9 @@ struct ValueSettings: Sendable {
 
   func fit(
     _ purchases: CustomerPurchases, _ base: PurchaseBase, compares: Bool, workers: Workers
-  ) throws -> ValueModel {
+  ) throws -> BaseFit {
     do {
-      return try ValueModel.fit(
+      return try BaseFit.fit(
         purchases, base, options: options(compares: compares), workers: workers)
     } catch let error as ValueModelError {
       throw Self.failure(error)
@@ -76,7 +76,7 @@ struct ValueSettings: Sendable {
 
   /// Beside the model of the base.
   func fit(
-    _ groups: CustomerGroups, of purchases: CustomerPurchases, base: ValueModel, compares: Bool,
+    _ groups: CustomerGroups, of purchases: CustomerPurchases, base: BaseFit, compares: Bool,
     workers: Workers
   ) throws -> ValueGroups {
     try ValueGroups.fit(
@@ -86,13 +86,14 @@ struct ValueSettings: Sendable {
   /// By parameters that a file gives.
   func model(
     _ given: ValueParameters, _ file: String, _ purchases: CustomerPurchases, workers: Workers
-  ) throws -> ValueModel {
+  ) throws -> BaseFit {
     let kind = try given.kind(asked: candidate, file: file)
     _ = try given.purchases(kind, unit: unit, file: file)
     do {
-      return try ValueModel.given(
-        kind, parameters: given.models[kind.rawValue] ?? [:], spend: try given.spend(file: file),
-        purchases, unit: unit, workers: workers)
+      return BaseFit(
+        try ValueModel.given(
+          kind, parameters: given.models[kind.rawValue] ?? [:], spend: try given.spend(file: file),
+          purchases, unit: unit, workers: workers))
     } catch let error as ValueModelError {
       throw Self.failure(error)
     }
