@@ -168,7 +168,8 @@ public struct ValueRun: Sendable {
   private func memoryNeeds(_ hasGroups: Bool) -> LedgerMemory.Needs {
     var needs = LedgerMemory.Needs(ledgerColumns: 3, outputColumns: 8)
     needs.laterBytes = 640 + (hasGroups ? 240 : 0)
-    needs.residentBytes = 48 + (hasGroups ? 24 : 0) + (uplift == nil ? 0 : 48)
+    // Groups are fitted beside each other, each with a copy of its customers' purchases.
+    needs.residentBytes = 48 + (hasGroups ? 400 : 0) + (uplift == nil ? 0 : 48)
     needs.hasForecast = true
     return needs
   }
