@@ -164,11 +164,12 @@ public struct ValueRun: Sendable {
     return try reading.fold(try reading.open(), context)
   }
 
-  /// What customers cost after the fold, measured at 2M to 10M customers and rounded up.
+  /// What customers cost after the fold: what a rescoring keeps for its forecasts, and more for groups.
   private func memoryNeeds(_ hasGroups: Bool) -> LedgerMemory.Needs {
     var needs = LedgerMemory.Needs(ledgerColumns: 3, outputColumns: 8)
     needs.laterBytes = 640 + (hasGroups ? 240 : 0)
-    needs.residentBytes = 48 + (hasGroups ? 24 : 0) + (uplift == nil ? 0 : 48)
+    // Groups are fitted beside each other, each with a copy of its customers' purchases.
+    needs.residentBytes = 48 + (hasGroups ? 400 : 0) + (uplift == nil ? 0 : 48)
     needs.hasForecast = true
     return needs
   }
