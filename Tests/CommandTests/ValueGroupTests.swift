@@ -61,9 +61,9 @@ import Testing
       let (own, expected) = (steady[key] as? NSDictionary, alone[key] as? NSDictionary)
       #expect(own != nil && own == expected, "\(key)")
     }
-    #expect((alone["candidates"] as? [Any])?.count == 14)
+    #expect((alone["candidates"] as? [Any])?.count == 16)
     #expect((steady["candidates"] as? [[String: Any]])?.last?["name"] as? String == "base")
-    #expect((steady["candidates"] as? [Any])?.count == 15)
+    #expect((steady["candidates"] as? [Any])?.count == 17)
     let few = try #require(groups["few"])
     #expect(few["fit"] as? String == "base" && few["model"] == nil)
     #expect(few["reason"] as? String == "60 customers, fewer than 200")

@@ -1,6 +1,7 @@
 import Columnar
 import Foundation
 import Sharding
+import TestSupport
 import Testing
 
 @testable import Features

@@ -3,14 +3,15 @@ import Features
 import Sharding
 
 extension ValueModel {
-  /// As ``score(_:horizon:reasons:workers:)``, each customer by the model of the own group, where that
+  /// As ``score(_:_:asOf:horizon:reasons:workers:)``, each customer by the model of the own group, where that
   /// has the smaller error; by this one where it has none, or is one that the fit did not see.
   package func score(
     _ purchases: CustomerPurchases, _ base: PurchaseBase? = nil, _ groups: ValueGroups?,
-    _ labels: CustomerGroups?, horizon: ValueHorizon, reasons: Bool, workers: Workers
+    _ labels: CustomerGroups?, asOf: Int, horizon: ValueHorizon, reasons: Bool, workers: Workers
   ) throws -> ValueForecast {
     guard let groups, let labels else {
-      return try score(purchases, base, horizon: horizon, reasons: reasons, workers: workers)
+      return try score(
+        purchases, base, asOf: asOf, horizon: horizon, reasons: reasons, workers: workers)
     }
     precondition(labels.codes.count == purchases.customers)
     let known = labels.names.map { name in groups.groups.first { $0.name == name } }
@@ -24,7 +25,7 @@ extension ValueModel {
       let part = try purchases.selecting(rows, workers: workers)
       guard part.oldestAge >= 0 else { continue }
       func score(_ model: ValueModel) throws -> ValueForecast {
-        try model.score(part, horizon: horizon, reasons: reasons, workers: workers)
+        try model.score(part, asOf: asOf, horizon: horizon, reasons: reasons, workers: workers)
       }
       let fit = own?.fit ?? .base
       let ofGroup = try own?.model.map(score)

@@ -6,6 +6,8 @@ import Sharding
 struct HoldoutSplit: Sendable {
   let purchases: CustomerPurchases
   let unit: PurchaseTimeUnit
+  /// Days since 1970-01-01.
+  let asOf: Int
   /// Days from the split to as-of.
   let length: Int
   let workers: Workers
@@ -19,13 +21,15 @@ struct HoldoutSplit: Sendable {
 
   /// Nil without customers before the split.
   init?(
-    _ purchases: CustomerPurchases, length: Int, unit: PurchaseTimeUnit, workers: Workers
+    _ purchases: CustomerPurchases, length: Int, unit: PurchaseTimeUnit, asOf: Int,
+    workers: Workers
   ) throws {
     let outer = try PurchaseSnapshot(
       purchases, age: length, unit: unit, limit: HoldoutComparison.sampleSize, workers: workers)
     guard outer.count > 0 else { return nil }
     self.purchases = purchases
     self.unit = unit
+    self.asOf = asOf
     self.length = length
     self.workers = workers
     self.outer = outer
@@ -41,6 +45,11 @@ struct HoldoutSplit: Sendable {
   /// - Parameter length: Days.
   func forecasts(of models: PurchaseModelSet, length: Int) throws -> PurchaseModelForecasts {
     try models.forecasts(outer, outerCells, length: length, workers: workers)
+  }
+
+  /// - Parameter length: Days.
+  func recurring(length: Int) throws -> RecurringColumns {
+    try RecurringColumns(purchases, outer, asOf: asOf, length: length, workers: workers)
   }
 
   /// Days of the shortest feature window: the grid of the fold's amounts.
@@ -123,6 +132,7 @@ struct HoldoutSplit: Sendable {
     let snapshot: PurchaseSnapshot
     let features: SnapshotFeatures
     let forecasts: PurchaseModelForecasts
+    let recurring: RecurringColumns
     let outcome: (days: Buffer<Double>, amounts: Buffer<Double>)
   }
 
@@ -139,6 +149,8 @@ struct HoldoutSplit: Sendable {
       length: inner, snapshot: snapshot,
       features: try SnapshotFeatures(purchases, snapshot, window: window, workers: workers),
       forecasts: try fitted.forecasts(snapshot, cells, length: inner, workers: workers),
+      recurring: try RecurringColumns(
+        purchases, snapshot, asOf: asOf, length: inner, workers: workers),
       outcome: try snapshot.outcome(purchases, length: inner, workers: workers))
   }
 

@@ -62,23 +62,32 @@ struct RegressionInput: @unchecked Sendable {
   /// The places among a snapshot's rows that it has.
   let places: Range<Int>
   private let features: PurchaseFeatures?
+  /// Of the features, how many days are forecast by.
+  private let dayFeatures: Int
   private let columns: [Buffer<Double>]
   /// Where those begin; reading them counts no references.
   private let bases: [UnsafePointer<Double>]
   let dayNames: [String]
   let names: [String]
 
-  /// - Parameter models: Of the same places.
+  /// - Parameters:
+  ///   - models: Of the same places, for a regression on purchase models.
+  ///   - recurring: Of the same places, for `recurring`.
   init(
     _ candidate: ValueCandidate, window: Int, _ places: Range<Int>,
-    _ models: PurchaseModelForecasts?
+    _ models: PurchaseModelForecasts?, _ recurring: RecurringColumns? = nil
   ) {
     self.places = places
     features =
       candidate == .recalibrated
-      ? nil : PurchaseFeatures(window: window, hasRates: candidate == .ridge)
+      ? nil : PurchaseFeatures(window: window, hasRates: candidate.isLinear)
+    dayFeatures = candidate == .recurring ? 0 : features?.dayCount ?? 0
     var (days, amounts): ([(name: String, values: Buffer<Double>)], [(String, Buffer<Double>)])
-    if let models, candidate.regressesOnModels {
+    if candidate == .recurring {
+      guard let recurring else { preconditionFailure("recurring payments of the places") }
+      days = zip(RecurringColumns.names, recurring.columns).map { ($0, $1) }
+      amounts = []
+    } else if let models, candidate.regressesOnModels {
       (days, amounts) = (
         models.columns(withAlive: candidate == .hybrid), [models.columnOfSpend()]
       )
@@ -87,7 +96,7 @@ struct RegressionInput: @unchecked Sendable {
     }
     columns = days.map(\.values) + amounts.map(\.1)
     bases = columns.map(\.base)
-    dayNames = (features?.dayNames ?? []) + days.map(\.name)
+    dayNames = (features?.dayNames.prefix(dayFeatures) ?? []) + days.map(\.name)
     names = dayNames + amounts.map(\.0) + (features?.amountNames ?? [])
   }
 
@@ -99,7 +108,7 @@ struct RegressionInput: @unchecked Sendable {
   func write(
     _ place: Int, _ all: UnsafePointer<Double>, to row: UnsafeMutablePointer<Double>
   ) {
-    var column = features?.dayCount ?? 0
+    var column = dayFeatures
     for index in 0..<column { row[index] = all[index] }
     let own = place - places.lowerBound
     for base in bases {

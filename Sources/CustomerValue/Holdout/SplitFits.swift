@@ -16,7 +16,8 @@ struct SplitFits: Sendable {
     for candidate in ValueCandidate.allCases where candidate.isRegression {
       guard let inner else { break }
       let input = RegressionInput(
-        candidate, window: inner.features.window, 0..<inner.snapshot.count, inner.forecasts)
+        candidate, window: inner.features.window, 0..<inner.snapshot.count, inner.forecasts,
+        inner.recurring)
       learned[candidate] = try ValueRegression(
         candidate, input, inner.features, days: inner.outcome.days,
         amounts: inner.outcome.amounts, workers: workers)
@@ -63,8 +64,10 @@ struct SplitForecasts {
     guard let regression = fits.regressions[candidate], let inner, let days = fits.innerDays else {
       return nil
     }
+    let recurring = candidate == .recurring ? try split.recurring(length: days) : nil
     var forecast = try regression.forecast(
-      RegressionInput(candidate, window: split.window, 0..<split.outer.count, inner),
+      RegressionInput(
+        candidate, window: split.window, 0..<split.outer.count, inner, recurring),
       split.features, longest: days, workers: split.workers)
     for row in 0..<split.outer.count {
       forecast.days[row] *= growth[row]

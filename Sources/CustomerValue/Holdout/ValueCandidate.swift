@@ -14,6 +14,11 @@ package enum ValueCandidate: String, Codable, Sendable, CaseIterable {
   /// Logistic regression of buying at all times Poisson regression of how often, given any.
   case hurdle
   case ridge
+  /// Ridge regression on the days that monthly payments are due on, found customer by customer, and
+  /// the rate of all other days.
+  case recurring
+  /// Two parts of that to one of Pareto/NBD, which draws a rate towards the base's.
+  case recurringBlend = "recurring-blend"
   /// Mean of Pareto/NBD, which draws a rate towards the base's, of ridge and of the plain rate: their
   /// errors are different ones.
   case blend
@@ -30,6 +35,7 @@ package enum ValueCandidate: String, Codable, Sendable, CaseIterable {
   package var parts: [ValueCandidate] {
     switch self {
     case .purchaseModelMean: [.mbgNBD, .paretoNBD]
+    case .recurringBlend: [.recurring, .recurring, .paretoNBD]
     case .blend: [.paretoNBD, .ridge, .rate]
     default: [self]
     }
@@ -47,10 +53,13 @@ package enum ValueCandidate: String, Codable, Sendable, CaseIterable {
   /// Learned from an earlier split's outcome.
   package var isRegression: Bool {
     switch self {
-    case .recalibrated, .hybrid, .poisson, .hurdle, .ridge: true
+    case .recalibrated, .hybrid, .poisson, .hurdle, .ridge, .recurring: true
     default: false
     }
   }
+
+  /// A regression without a logarithmic link, which plain rates are for.
+  var isLinear: Bool { self == .ridge || self == .recurring }
 
   /// A regression on the purchase models' forecasts.
   var regressesOnModels: Bool { self == .recalibrated || self == .hybrid }

@@ -21,11 +21,13 @@ package struct ValueForecast: Sendable {
 }
 
 extension ValueModel {
-  /// - Parameter window: Of the fold that `purchases` come from: `windows(_:)`.
+  /// - Parameters:
+  ///   - purchases: Of a fold with the windows of `windows(_:)`.
+  ///   - asOf: Days since 1970-01-01.
   /// - Complexity: O(cells × months) + O(rows).
   package func score(
-    _ purchases: CustomerPurchases, _ known: PurchaseBase? = nil, horizon: ValueHorizon,
-    reasons: Bool, workers: Workers
+    _ purchases: CustomerPurchases, _ known: PurchaseBase? = nil, asOf: Int,
+    horizon: ValueHorizon, reasons: Bool, workers: Workers
   ) throws -> ValueForecast {
     let known = try known ?? PurchaseBase(purchases, unit: timeUnit, workers: workers)
     let (base, cells) = (known.snapshot, known.cells)
@@ -41,7 +43,7 @@ extension ValueModel {
     }
     let futures = try Self.mean(aliveModels.compactMap { byKind[$0.kind] }, workers)
     let context = ScoringContext(
-      purchases: purchases, base: base, cells: cells, spend: spend, horizon: horizon,
+      purchases: purchases, asOf: asOf, base: base, cells: cells, spend: spend, horizon: horizon,
       futuresOf: byKind, futures: futures, workers: workers)
     let told = try told(context, reasons: reasons)
     let forecasts = try mean(candidate, context, told)
@@ -78,6 +80,7 @@ extension ValueModel {
   /// What every part of a forecast needs.
   private struct ScoringContext {
     let purchases: CustomerPurchases
+    let asOf: Int
     let base: PurchaseSnapshot
     let cells: PurchaseCells
     let spend: GammaGamma
@@ -246,6 +249,8 @@ extension ValueModel {
     let needsModels = parts.contains(where: \.regressesOnModels)
     let models = parts.compactMap { regressions[$0.rawValue] }
     let length = holdoutDays ?? Self.defaultHoldoutDays
+    let calendar =
+      parts.contains(.recurring) ? DueCalendar(asOf: context.asOf, age: 0, length: length) : nil
     let (near, nearRows) = Buffer<SIMD2<Double>>.uninitialized(count: parts.count * base.count)
     let (risks, riskRows) = Buffer<Double>.uninitialized(count: churn == nil ? 0 : base.count)
     let (codes, codeRows) = Buffer<Int32>.uninitialized(
@@ -257,7 +262,12 @@ extension ValueModel {
       let known =
         needsModels
         ? PurchaseModelForecasts(context.futuresOf, spend: context.spend, base, shards[shard]) : nil
-      let inputs = parts.map { RegressionInput($0, window: window, shards[shard], known) }
+      let recurring = calendar.map {
+        RecurringColumns(context.purchases, base, shards[shard], $0)
+      }
+      let inputs = parts.map {
+        RegressionInput($0, window: window, shards[shard], known, recurring)
+      }
       let width = inputs.reduce(1) { max($0, $1.width) }
       withUnsafeTemporaryAllocation(of: Double.self, capacity: width) { row in
         for place in shards[shard] {

@@ -154,7 +154,7 @@ package struct ValueRegression: Sendable, Codable, Equatable {
       self.amounts = try GeneralizedLinearModel(
         .poisson, amountSamples, target: amounts, weights: bought, workers: workers)
     } else {
-      let family: GeneralizedLinearModel.Family = candidate == .ridge ? .gaussian : .poisson
+      let family: GeneralizedLinearModel.Family = candidate.isLinear ? .gaussian : .poisson
       buying = nil
       self.days = try GeneralizedLinearModel(family, samples, target: days, workers: workers)
       self.amounts = try GeneralizedLinearModel(

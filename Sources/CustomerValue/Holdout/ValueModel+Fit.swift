@@ -68,7 +68,8 @@ extension ValueModel {
     guard options.candidate?.needsSplit ?? true || options.compares,
       let days = options.holdoutDays ?? holdoutDays(oldestAge: purchases.oldestAge)
     else { return nil }
-    let split = try HoldoutSplit(purchases, length: days, unit: options.unit, workers: workers)
+    let split = try HoldoutSplit(
+      purchases, length: days, unit: options.unit, asOf: options.asOf, workers: workers)
     if split == nil, options.holdoutDays != nil {
       throw ValueModelError.nothingBeforeHoldout(days: days, oldest: purchases.oldestAge)
     }
@@ -122,9 +123,11 @@ extension ValueModel {
       sample: sample.map { (shaping, $0.cells) }, workers: workers)
     var regressions: [String: ValueRegression] = [:]
     for part in ValueCandidate.allCases where part.isRegression && parts.contains(part) {
+      let recurring = part == .recurring ? try split.recurring(length: split.length) : nil
       regressions[part.rawValue] = try ValueRegression(
         part,
-        RegressionInput(part, window: split.window, 0..<split.outer.count, split.forecasts),
+        RegressionInput(
+          part, window: split.window, 0..<split.outer.count, split.forecasts, recurring),
         split.features, days: split.outcome.days, amounts: split.outcome.amounts, workers: workers)
     }
     let churn =

@@ -42,6 +42,8 @@ package struct ValueModel: Sendable, Codable, Equatable {
 
   /// What is asked of a fit.
   package struct Options: Sendable {
+    /// Days since 1970-01-01.
+    package let asOf: Int
     /// Nil: chosen by holdout.
     package var candidate: ValueCandidate?
     package var unit = PurchaseTimeUnit.days
@@ -50,7 +52,7 @@ package struct ValueModel: Sendable, Codable, Equatable {
     /// Whether to compare although the candidate is given.
     package var compares = false
 
-    package init() {}
+    package init(asOf: Int) { self.asOf = asOf }
   }
 
   /// Windows of amounts that a fold must keep for a fit with such a holdout.

@@ -1,10 +1,9 @@
-/// A language the page's fixed texts exist in.
-package enum Language: String, Sendable, CaseIterable {
-  case english = "en"
-  case turkish = "tr"
-  case russian = "ru"
-  case chinese = "zh"
+import enum CustomerValue.Language
 
+/// The page's fixed texts exist in every language that names do.
+package typealias Language = CustomerValue.Language
+
+extension Language {
   var decimalSeparator: String {
     switch self {
     case .english, .chinese: "."

@@ -68,7 +68,8 @@ extension Scoring {
       fit =
         try value.frozen.map { BaseFit($0) }
         ?? value.settings.fit(
-          purchases, known, compares: value.settings.candidate == nil, workers: workers)
+          purchases, known, asOf: Int(asOf), compares: value.settings.candidate == nil,
+          workers: workers)
     } catch let failure as RunFailure where failure.code == .badData {
       base.warnings.append("value is not forecast: \(failure.message)")
       return
@@ -80,11 +81,11 @@ extension Scoring {
       try value.frozen == nil
       ? groups.map {
         try value.settings.fit(
-          $0, of: purchases, base: fit, compares: value.settings.candidate == nil,
-          workers: workers)
+          $0, of: purchases, base: fit, asOf: Int(asOf),
+          compares: value.settings.candidate == nil, workers: workers)
       } : value.frozenGroups
     base.forecast = try fit.model.score(
-      purchases, known, models, groups, horizon: value.settings.horizon(),
+      purchases, known, models, groups, asOf: Int(asOf), horizon: value.settings.horizon(),
       reasons: plan.scores.contains(.churnReasons), workers: workers)
     base.groups = groups
     scoring(&base) {

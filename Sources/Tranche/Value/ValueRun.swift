@@ -216,33 +216,26 @@ public struct ValueRun: Sendable {
     }
     let fit = try watch.measure("fit") {
       try given.map { try settings.model($0, parameters ?? "", purchases, workers: workers) }
-        ?? settings.fit(purchases, base, compares: compares, workers: workers)
+        ?? settings.fit(
+          purchases, base, asOf: day, compares: compares, workers: workers)
     }
     let models = try watch.measure("fit groups") {
       try groups.map {
-        try settings.fit($0, of: purchases, base: fit, compares: compares, workers: workers)
+        try settings.fit(
+          $0, of: purchases, base: fit, asOf: day, compares: compares, workers: workers)
       }
     }
     let forecast = try watch.measure("score") {
       try fit.model.score(
-        purchases, base, models, groups, horizon: settings.horizon(), reasons: true,
+        purchases, base, models, groups, asOf: day, horizon: settings.horizon(), reasons: true,
         workers: workers)
     }
     let readout = try watch.measure("uplift") {
       try earlier?.readout(purchases, of: folded.table.ids, workers: workers)
     }
-    var columns = [
-      OutputColumn.identifier("customer_id", folded.table.ids),
-      .number("p_alive", forecast.probabilityAlive),
-      .number("expected_transactions", forecast.expectedTransactions),
-      .number("expected_value", forecast.expectedValue), .number("clv", forecast.clv),
-      .number("churn_risk", forecast.churnRisk),
-      .category(
-        "churn_reasons", forecast.reasons ?? Buffer<Int32>([]), forecast.reasonNames),
-    ]
-    if let groups { columns += groups.columns(fits: forecast.groupFits) }
     let count = folded.table.rows
     try watch.measure("write") {
+      let columns = Self.columns(forecast, folded.table.ids, groups)
       try ScoreTable.write(columns, rows: count, to: file.staging, workers: workers) {
         context.progress(RunProgress("write", done: $0, total: count))
       }
@@ -264,6 +257,18 @@ public struct ValueRun: Sendable {
     result.groups = told
     result.spilledBytes = folded.spilledBytes
     return result
+  }
+
+  private static func columns(
+    _ forecast: ValueForecast, _ ids: Column, _ groups: CustomerGroups?
+  ) -> [OutputColumn] {
+    [
+      .identifier("customer_id", ids), .number("p_alive", forecast.probabilityAlive),
+      .number("expected_transactions", forecast.expectedTransactions),
+      .number("expected_value", forecast.expectedValue), .number("clv", forecast.clv),
+      .number("churn_risk", forecast.churnRisk),
+      .category("churn_reasons", forecast.reasons ?? Buffer<Int32>([]), forecast.reasonNames),
+    ] + (groups?.columns(fits: forecast.groupFits) ?? [])
   }
 }
 

@@ -54,8 +54,8 @@ struct ValueSettings: Sendable {
     try ValueHorizon(length: length, monthlyDiscount: monthlyDiscount, margin: margin)
   }
 
-  private func options(compares: Bool) -> ValueModel.Options {
-    var options = ValueModel.Options()
+  private func options(_ asOf: Int, compares: Bool) -> ValueModel.Options {
+    var options = ValueModel.Options(asOf: asOf)
     options.candidate = candidate
     options.unit = unit
     options.holdoutDays = holdoutDays
@@ -64,11 +64,12 @@ struct ValueSettings: Sendable {
   }
 
   func fit(
-    _ purchases: CustomerPurchases, _ base: PurchaseBase, compares: Bool, workers: Workers
+    _ purchases: CustomerPurchases, _ base: PurchaseBase, asOf: Int, compares: Bool,
+    workers: Workers
   ) throws -> BaseFit {
     do {
       return try BaseFit.fit(
-        purchases, base, options: options(compares: compares), workers: workers)
+        purchases, base, options: options(asOf, compares: compares), workers: workers)
     } catch let error as ValueModelError {
       throw Self.failure(error)
     }
@@ -76,11 +77,11 @@ struct ValueSettings: Sendable {
 
   /// Beside the model of the base.
   func fit(
-    _ groups: CustomerGroups, of purchases: CustomerPurchases, base: BaseFit, compares: Bool,
-    workers: Workers
+    _ groups: CustomerGroups, of purchases: CustomerPurchases, base: BaseFit, asOf: Int,
+    compares: Bool, workers: Workers
   ) throws -> ValueGroups {
     try ValueGroups.fit(
-      purchases, groups, base: base, options: options(compares: compares), workers: workers)
+      purchases, groups, base: base, options: options(asOf, compares: compares), workers: workers)
   }
 
   /// By parameters that a file gives.

@@ -19,10 +19,11 @@ struct Value: ParsableCommand {
 
       From a ledger the model is chosen by holdout: buy-till-you-die models, regressions and simple \
       rules are fitted on what was known some days before --as-of and judged on what came after; \
-      the best is fitted to everything. With --by the same is done in every group, too; groups of \
-      fewer than 200 customers use the base's model, and the result says so. A summary has a row a customer: customer_id, x (repeat \
-      transactions), t_x (last − first), T (end of observation − first) and perhaps m (mean spend \
-      of the repeats); t_x and T in --time-unit. --parameters takes models as --json prints them:
+      the best is fitted to everything. With --by the same is done in every group, too, with the \
+      base's model as one more candidate; groups of fewer than 200 customers use the base's model, \
+      and the result says so. A summary has a row a customer: customer_id, x (repeat transactions), \
+      t_x (last − first), T (end of observation − first) and perhaps m (mean spend of the repeats); \
+      t_x and T in --time-unit. --parameters takes models as --json prints them:
         {"bg-nbd": {"r": 0.243, "alpha": 4.414, "a": 0.793, "b": 2.426}, "time_unit": "weeks"}
       """)
 

@@ -1,16 +1,13 @@
 import Columnar
 import Foundation
 import Sharding
-import Testing
 
 /// Columns that break selections: ties, signs, missing values, sizes around a shard.
-enum Sample: String, CaseIterable, CustomTestStringConvertible, Sendable {
+package enum Sample: String, CaseIterable, Sendable {
   case one, two, allEqual, counts, logNormal, negative, missing, zeros, large
 
-  var testDescription: String { rawValue }
-
-  var values: [Double] {
-    let random = CounterBasedRandom(seed: 7, purpose: .init("feature tests"))
+  package var values: [Double] {
+    let random = CounterBasedRandom(seed: 7, purpose: .init("tests"))
     func draw(_ n: Int, _ value: (Double) -> Double) -> [Double] {
       (0..<n).map { value(random.unit(at: $0)) }
     }
@@ -28,13 +25,13 @@ enum Sample: String, CaseIterable, CustomTestStringConvertible, Sendable {
     }
   }
 
-  var present: [Double] { values.filter { $0 == $0 }.sorted() }
+  package var present: [Double] { values.filter { $0 == $0 }.sorted() }
 }
 
 /// A copy of a buffer's values. `Array(buffer.values)` on a temporary would read freed memory.
-func array<Value>(_ buffer: Buffer<Value>) -> [Value] {
+package func array<Value>(_ buffer: Buffer<Value>) -> [Value] {
   withExtendedLifetime(buffer) { Array(buffer.values) }
 }
 
-let oneThread = Workers(threads: 1)
-let threeThreads = Workers(threads: 3)
+package let oneThread = Workers(threads: 1)
+package let threeThreads = Workers(threads: 3)
