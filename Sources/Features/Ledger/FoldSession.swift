@@ -38,33 +38,33 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
   typealias Parse = @Sendable (Column, LedgerFormat, Int) -> ParsedColumn<Amount>
 
   let setup: FoldSetup
-  private let workers: Workers
+  let workers: Workers
   /// Replaced between rounds, when some leave memory.
-  private var partitions: [PartitionTable<Amount>]
-  private var purchases: [PurchaseTable<Amount>]?
+  var partitions: [PartitionTable<Amount>]
+  var purchases: [PurchaseTable<Amount>]?
   /// Instead of them where a first state is made.
-  private var histories: [PurchaseHistory<Amount>]?
+  var histories: [PurchaseHistory<Amount>]?
   /// No row is older.
-  private var oldestAge: Int32 = -1
+  var oldestAge: Int32 = -1
   /// Where there is a limit to memory.
-  private let spill: FoldSpill<Amount>?
+  let spill: FoldSpill<Amount>?
   /// Bytes of customers after the round before.
-  private var heldBytes = 0
-  private let channels: ChannelCodes
-  private let currencies: CurrencyCheck
+  var heldBytes = 0
+  let channels: ChannelCodes
+  let currencies: CurrencyCheck
   private let pool: RowBlockPool<Amount>
-  private let duplicates: DuplicateFilter?
-  private var counts = LedgerCounts()
+  let duplicates: DuplicateFilter?
+  var counts = LedgerCounts()
   /// 64-day words of active days that the rows met so far need.
-  private var words = 0
+  var words = 0
   /// The same for days of purchases.
-  private var purchaseWords = 0
-  private var dayFiles: [LedgerStateIndex.DayFile] = []
+  var purchaseWords = 0
+  var dayFiles: [LedgerStateIndex.DayFile] = []
   /// The state that is gone on from; its groups take the place of partitions.
-  private let merged: MappedState?
+  let merged: MappedState?
   /// Rows that wait to be merged into it.
-  private var waiting: [WaitingRows<Amount>] = []
-  private var pendingFile: PendingFile?
+  var waiting: [WaitingRows<Amount>] = []
+  var pendingFile: PendingFile?
 
   /// Pieces decoded in one round: enough that a partition meets some of its customers more than once
   /// while it is in a core's cache, few enough that two rounds of rows stay small: 8 are no faster and
@@ -253,102 +253,6 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     return pieces
   }
 
-  /// Writes customers out before the next round could bring more than there is room for.
-  private func keepToMemory() throws {
-    guard let spill else { return }
-    // Fingerprints of rows cannot leave: any later row may be a copy.
-    let prints = duplicates?.bytes ?? 0
-    guard prints < spill.tableBytes / 2 else {
-      throw InputError(
-        .configuration,
-        "--memory is too little to look for duplicates: \(counts.read) rows read so far take "
-          + "\(prints >> 20) MiB",
-        hint: "give four times as much, or use duplicates = \"keep\"")
-    }
-    let held = tableBytes + prints
-    if held + max(0, held - heldBytes) > spill.tableBytes {
-      try spill.evict(
-        &partitions, &purchases, limit: spill.tableBytes - prints,
-        growth: max(0, held - heldBytes), workers)
-      heldBytes = tableBytes + prints
-    } else {
-      heldBytes = held
-    }
-  }
-
-  private var tableBytes: Int {
-    partitions.reduce(0) { $0 + $1.bytes } + (purchases?.reduce(0) { $0 + $1.bytes } ?? 0)
-  }
-
-  // MARK: - State
-
-  /// The rows that the state kept because they were after its as-of.
-  func openPending() throws -> (any Source)? {
-    guard let previous = setup.state?.previous, previous.index.pendingRows > 0 else { return nil }
-    let path = previous.folder + "/" + StateFiles.pending
-    let source = try ParquetSource([path], dictionaryColumns: ["channel", "currency", "type"])
-    guard source.rowCount == Int64(previous.index.pendingRows) else {
-      throw InputError.damagedState(path)
-    }
-    return source
-  }
-
-  /// How pending rows are read: as the ledger was, under their own names.
-  var pendingFormat: LedgerFormat {
-    var format = setup.format
-    let names = PendingFile.format
-    (format.customerID, format.date, format.amount) = (names.customerID, names.date, names.amount)
-    (format.channel, format.currency, format.type) = (names.channel, names.currency, names.type)
-    (format.dateFormat, format.decimalFormat) = (.automatic, .automatic)
-    return format
-  }
-
-  private func keep(_ pending: PendingRows) throws {
-    guard let state = setup.state, let settings = setup.settings else { return }
-    let file =
-      try pendingFile
-      ?? PendingFile(
-        path: state.target + "/" + StateFiles.pending, hasText: setup.hasText,
-        amountScale: settings.values["amounts"] == "none" ? nil : setup.scale, settings: settings)
-    pendingFile = file
-    try file.write(pending)
-  }
-
-  /// Codes of the channels by their names: codes themselves depend on who came first.
-  private var channelOrder: [Int] {
-    let names = channels.names
-    return names.indices.sorted { names[$0].utf8.lexicographicallyPrecedes(names[$1].utf8) }
-  }
-
-  /// A number that no file of days bears yet.
-  private var dayFileNumber: Int {
-    let known = (setup.state?.previous?.index.dayFiles ?? []) + dayFiles
-    var number = 0
-    while known.contains(where: { $0.name.hasPrefix(StateFiles.daysPrefix(number)) }) {
-      number += 1
-    }
-    return number
-  }
-
-  private var harvest: LedgerHarvest<Amount> {
-    LedgerHarvest(
-      partitions: partitions, channels: channels.names, scale: setup.scale,
-      hasText: setup.hasText, features: setup.features, workers: workers,
-      amountColumn: setup.format.amount)
-  }
-
-  private func builder(_ state: LedgerStateExchange) throws -> StateBuilder<Amount> {
-    StateBuilder(
-      setup: setup, folder: state.target, partitions: partitions,
-      references: try harvest.sortedReferences(),
-      channelCodes: setup.needs.channels ? channelOrder : [], workers: workers)
-  }
-
-  private func writeCells() throws {
-    guard let state = setup.state else { return }
-    dayFiles += try builder(state).writeDays(first: dayFileNumber)
-  }
-
   /// Writes the state, then computes the features.
   func finish() throws -> FoldedLedger {
     pool.removeAll()
@@ -358,7 +262,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     return try finishInMemory(workers)
   }
 
-  private func finishInMemory(_ workers: Workers) throws -> FoldedLedger {
+  func finishInMemory(_ workers: Workers) throws -> FoldedLedger {
     // One layout for all: tables that missed the last rounds are brought up to it.
     let width = partitions.reduce(0) { max($0, $1.layout.channels) }
     let words = partitions.reduce(0) { max($0, $1.layout.words) }
@@ -377,161 +281,5 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
         scale: setup.scale, amountColumn: setup.format.amount, workers: workers)
     }
     return folded
-  }
-
-  // MARK: - Memory
-
-  /// Under a limit: as in memory where everything stayed there and the columns find room beside it,
-  /// else some partitions at a time.
-  private func finish(_ spill: FoldSpill<Amount>) throws -> FoldedLedger {
-    let spilling = spill.account()
-    if !spill.isUsed {
-      let size = sizeInMemory
-      let space = try spill.memory.place(size)
-      let beside = tableBytes + size.customers * 24 + (space == nil ? size.bytes : 0)
-      if beside <= spill.memory.bytes {
-        var folded = try SpillSpace.run(in: space) {
-          try finishInMemory(workers.trimming(space))
-        }
-        (folded.space, folded.spilling) = (space, spilling)
-        return folded
-      }
-    }
-    let runs = try harvestInTurns(spill)
-    let space = try spill.memory.place(runs.size)
-    var folded = try SpillSpace.run(in: space) {
-      try runs.merge(counts: counts, workers: workers.trimming(space))
-    }
-    (folded.space, folded.spilling) = (space, spilling)
-    folded.spilling?.spilledBytes = spill.file.bytes + runs.bytesWritten
-    return folded
-  }
-
-  private var sizeInMemory: FoldedSize {
-    let customers = partitions.reduce(0) { $0 + $1.count }
-    let shares = setup.features.channels.map { $0.isEmpty ? channels.names.count : $0.count }
-    var row = 8 * (1 + setup.features.features.count + (shares ?? 0))
-    if let windows = setup.purchases {
-      row += 8 * max(1, purchaseWords) + 8 * windows.edges.count + 12
-    }
-    return FoldedSize(
-      customers: customers,
-      bytes: customers * (setup.hasText ? row + 8 : row)
-        + partitions.reduce(0) { $0 + $1.arenaCount })
-  }
-
-  /// Computes the features of as many partitions at a time as there is room for: first of those in
-  /// memory, then of those outside.
-  private func harvestInTurns(_ spill: FoldSpill<Amount>) throws -> CustomerRuns<Amount> {
-    let names = channels.names
-    let width = setup.needs.channels ? names.count : 0
-    let runs = CustomerRuns<Amount>(
-      try SpillFile(folder: spill.memory.folder), setup, channels: names,
-      purchaseWords: purchaseWords)
-    if spill.overflowed { throw InputError.exactRange(setup.format.amount) }
-    var (largest, mostCustomers) = (0, 0)
-    func harvest(_ indices: [Int]) throws {
-      let (tables, words) = (partitions, words)
-      for index in indices {
-        largest = max(largest, tables[index].bytes + (purchases?[index].bytes ?? 0))
-        mostCustomers = max(mostCustomers, tables[index].count)
-      }
-      try workers.forEach(indices.count) {
-        tables[indices[$0]].widen(channels: width, words: words)
-        tables[indices[$0]].finish()
-      }
-      try runs.add(indices.map { tables[$0] }, purchases: purchases)
-      for index in indices { drop(index, spill) }
-    }
-    let inside = partitions.indices.filter { spill.outside[$0] == nil }
-    if !inside.isEmpty { try harvest(inside) }
-    var waiting = partitions.indices.filter { spill.outside[$0] != nil }[...]
-    while !waiting.isEmpty {
-      // Hashed alike, partitions have about as many customers each.
-      let fitting = largest == 0 ? workers.threads : spill.tableBytes / (largest + largest / 16)
-      let next = Array(waiting.prefix(max(1, fitting)))
-      waiting = waiting.dropFirst(next.count)
-      let (expected, all, bought) = (mostCustomers, words, purchaseWords)
-      let restored = try workers.map(next.count) { index in
-        Restored(
-          try spill.restore(
-            next[index], channels: width, words: all, purchaseWords: bought, expected: expected))
-      }
-      for (index, tables) in zip(next, restored) {
-        partitions[index] = tables.table
-        if let bought = tables.purchases { purchases?[index] = bought }
-      }
-      try harvest(next)
-    }
-    // Before the table is made.
-    spill.file.empty()
-    FileMemory.release()
-    return runs
-  }
-
-  private struct Restored: @unchecked Sendable {
-    let table: PartitionTable<Amount>
-    let purchases: PurchaseTable<Amount>?
-    init(_ tables: (PartitionTable<Amount>, PurchaseTable<Amount>?)) {
-      (table, purchases) = tables
-    }
-  }
-
-  /// Frees a partition's customers.
-  private func drop(_ index: Int, _ spill: FoldSpill<Amount>) {
-    let (table, purchased) = spill.empty()
-    partitions[index] = table
-    if let purchased { purchases?[index] = purchased }
-  }
-
-  private func merge(
-    _ merged: MappedState, _ state: LedgerStateExchange
-  ) throws -> FoldedLedger {
-    try pendingFile?.close()
-    let result = try StateMerge(
-      setup: setup, state: state, previous: merged, blocks: waiting, channels: channels.names,
-      channelOrder: channelOrder, dayFileNumber: dayFileNumber,
-      purchases: try setup.needs.purchases.map {
-        try PurchaseMerge(
-          setup, kind: $0, previous: merged, oldestAge: oldestAge,
-          capacity: StateMerge<Amount>.capacity(merged, waiting))
-      }, workers: workers
-    ).run()
-    waiting = []
-    dayFiles = result.dayFiles
-    var folded = FoldedLedger(table: result.table, counts: counts)
-    folded.state = index(result.customerFiles, result.purchases?.index)
-    folded.purchases = result.purchases?.purchases
-    return folded
-  }
-
-  private func writeState() throws -> (index: LedgerStateIndex?, purchases: CustomerPurchases?)? {
-    guard let state = setup.state else { return nil }
-    try pendingFile?.close()
-    // Adds up the buckets that no boundary cuts, so that a state is the same however it came about.
-    let groups = setup.needs.groups
-    try workers.forEach(partitions.count) { [self] in partitions[$0].closeBuckets(groups) }
-    let builder = try builder(state)
-    dayFiles += try builder.writeDays(first: dayFileNumber)
-    let customerFiles = try builder.writeCustomers()
-    guard let histories else { return (index(customerFiles, nil), nil) }
-    try workers.forEach(histories.count) { [self] in histories[$0].finish(partitions[$0]) }
-    let kept = try builder.writePurchases(histories, setup.purchases)
-    self.histories = nil
-    return (index(customerFiles, kept.index), kept.purchases)
-  }
-
-  private func index(
-    _ customerFiles: [LedgerStateIndex.CustomerFile], _ purchases: LedgerStateIndex.Purchases?
-  ) -> LedgerStateIndex? {
-    guard let state = setup.state, let settings = setup.settings else { return nil }
-    let kept = (state.previous?.index.dayFiles ?? []).filter {
-      Int(setup.asOf - $0.lastDay) < setup.needs.longestWindow
-    }
-    return LedgerStateIndex(
-      asOf: setup.asOf, settings: settings, amountScale: setup.scale,
-      textIdentifiers: setup.hasText, channels: channelOrder.map { channels.names[$0] },
-      currency: currencies.currency, customerFiles: customerFiles, dayFiles: kept + dayFiles,
-      purchases: purchases, pendingRows: pendingFile?.rows ?? 0, counts: counts)
   }
 }

@@ -37,7 +37,8 @@ package struct CustomerPurchases: Sendable {
   /// Looks every id up in the partitions' tables, so the rows are those of `ids`.
   init<Amount: LedgerAmount>(
     _ tables: [PurchaseTable<Amount>], _ windows: PurchaseWindows, of ids: Column,
-    partitionBits: Int, dense: DenseIdentities? = nil, scale: Int, amountColumn: String, workers: Workers
+    partitionBits: Int, dense: DenseIdentities? = nil, scale: Int, amountColumn: String,
+    workers: Workers
   ) throws {
     guard !tables.contains(where: \.overflowed) else {
       throw InputError.exactRange(amountColumn)
