@@ -24,7 +24,8 @@ import Testing
   ///   - bytes: Nil: no limit.
   ///   - range: What the source says of its ids.
   static func fold(
-    _ batches: [RecordBatch], bytes: Int?, range: ClosedRange<Int64>? = nil, threads: Int = 2, buys: Bool = false,
+    _ batches: [RecordBatch], bytes: Int?, range: ClosedRange<Int64>? = nil, threads: Int = 2,
+    buys: Bool = false,
     duplicates: LedgerFormat.Duplicates = .keep, spaced: Bool = false,
     in folder: TemporaryFolder
   ) throws -> (outcome: Outcome, spilling: FoldSpilling?) {
