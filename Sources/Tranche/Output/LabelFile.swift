@@ -36,7 +36,8 @@ final class LabelFile: @unchecked Sendable {
     sink = try TableSink(
       path: path,
       schema: Schema(fields: [
-        id, Field(name: "label", type: .int32), Field(name: "distance", type: .float),
+        id, Field(name: "label", type: .int32, isRequired: true),
+        Field(name: "distance", type: .float),
       ]), options: options)
   }
 

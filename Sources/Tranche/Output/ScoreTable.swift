@@ -78,8 +78,10 @@ struct OutputColumn: Sendable {
   }
 
   /// Whatever identifies the rows.
-  static func identifier(_ name: String, _ ids: Column) -> OutputColumn {
-    OutputColumn(name, ids.type, isRequired: ids.validity == nil) { ids.slice($0) }
+  ///
+  /// - Parameter isRequired: No id is missing; false where a table in pieces would not know.
+  static func identifier(_ name: String, _ ids: Column, isRequired: Bool = true) -> OutputColumn {
+    OutputColumn(name, ids.type, isRequired: isRequired) { ids.slice($0) }
   }
 
   private static func missing(_ part: Buffer<Double>) -> Validity? {

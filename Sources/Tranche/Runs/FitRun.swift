@@ -161,7 +161,7 @@ public struct FitRun: Sendable {
     if let ids = loaded.ids {
       try ScoreTable.write(
         [
-          .identifier(loaded.idName, ids), .integer("label", labels),
+          .identifier(loaded.idName, ids, isRequired: false), .integer("label", labels),
           .float("distance", distances),
         ], rows: loaded.rows, to: path, workers: reading.workers)
       return

@@ -122,7 +122,7 @@ public struct ValueRun: Sendable {
       return try models?.scores(over: all, settings.horizon(), workers) ?? all
     }
     var columns = [
-      OutputColumn.identifier("customer_id", ids),
+      OutputColumn.identifier("customer_id", ids, isRequired: ids.validity == nil),
       .number("p_alive", scores.probabilityAlive),
       .number("expected_transactions", scores.expectedTransactions),
     ]
