@@ -4,8 +4,9 @@
 
 LEDGER are the files of the months before, --new is the month to come, DATE its last day. First, untimed,
 a model is fitted and the state of the months before is made, as of the day before the new month's
-first; with --all-columns for every column of the scores, forecasts of value too. Then, in turns, whole processes on the same files with the same frozen model: all files without a
-state, and the new file with a fresh copy of the state. The scores must be the same bytes.
+first; with --all-columns for every column of the scores, forecasts of value too. Then, in turns, whole
+processes on the same files with the same frozen model: all files without a state, and the new file
+with a fresh copy of the state. The scores must be the same bytes.
 """
 import argparse
 import datetime
@@ -17,6 +18,8 @@ import shutil
 import statistics
 import sys
 import tempfile
+
+import pyarrow.parquet
 
 from measuring import clean_environment, processor, spread, write_run
 from rescore import run
@@ -83,7 +86,7 @@ def main():
         ratios = [full["seconds"] / month["seconds"] for full, month in zip(*results.values())]
         lines = [
             f"{told['customers']:,} customers, {told['rows']['read']:,} transactions, of which "
-            f"{told['rows']['read'] - told.get('rows_from_state', 0):,} in the new file; "
+            f"{pyarrow.parquet.read_metadata(options.new).num_rows:,} in the new file; "
             f"{options.rounds} rounds in turns, whole processes, "
             f"{'all columns and the report' if options.all_columns else 'eight features'}, {processor()}, "
             f"{told['threads']} threads.", "",
