@@ -48,7 +48,7 @@ struct RescoreOutput {
       let customers =
         run.customers.isEmpty || customerFile?.record != nil
         ? [] : try Sources.expand(run.customers)
-      // A state has hashed its files before they were read.
+      // A state has hashed its files while they were read.
       let hashed = ledgerState?.inputs ?? []
       let ledger = ledgerRecord == nil && hashed.isEmpty ? ledgerFiles : []
       return known + hashed + (try InputRecord.all(ledger + customers, workers: workers))
