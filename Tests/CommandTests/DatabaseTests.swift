@@ -329,7 +329,10 @@ import Testing
     let process = try Tranche.start(
       Self.rescore(server.address("query=\(query)"), out: "out"), in: folder)
     let isRunning = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT s.%'"
-    for _ in 0..<200 where try server.sql(isRunning) == "0" { usleep(50_000) }
+    while try server.sql(isRunning) == "0" {
+      try #require(process.isRunning)
+      usleep(50_000)
+    }
     try server.sql(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY (SELECT s.%'")
     process.waitUntilExit()
