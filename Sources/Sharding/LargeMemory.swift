@@ -13,7 +13,7 @@ package enum LargeMemory {
 
   /// At least 64-byte aligned, uninitialised; freed by `deallocate()`.
   package static func allocate(bytes: Int) -> UnsafeMutableRawPointer {
-    let isLarge = bytes >= 2 * largePage
+    let isLarge = bytes >= largePage
     let memory = UnsafeMutableRawPointer.allocate(
       byteCount: max(bytes, 1), alignment: isLarge ? largePage : 64)
     if isLarge { preferLargePages(memory, bytes: bytes) }

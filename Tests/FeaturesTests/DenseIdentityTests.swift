@@ -22,7 +22,7 @@ import Testing
   }
 
   @Test(
-    arguments: [(1, 1, 0), (70, 64, -30), (3_000, 2_999, 1_000_000), (9_001, 700, -9_000_000)],
+    arguments: [(4, 1, 0), (290, 64, -30), (12_010, 2_999, 1_000_000), (9_001, 700, -9_000_000)],
     [PlainLedger.IDForm.int64, .int32])
   func sameBits(shape: (rows: Int, ids: Int, first: Int64), form: PlainLedger.IDForm) throws {
     let folder = try TemporaryFolder()
@@ -34,6 +34,7 @@ import Testing
     for buys in [false, true] {
       let expected = try FoldMemoryTests.fold(batches, bytes: nil, buys: buys, in: folder).outcome
       for range in [exact, shape.first...max(last, exact.upperBound)] {
+        #expect(DenseIdentities(range, rows: Int64(shape.rows), partitionBits: 6) != nil)
         for threads in [1, 3] {
           let found = try FoldMemoryTests.fold(
             batches, bytes: nil, range: range, threads: threads, buys: buys, in: folder
@@ -48,13 +49,13 @@ import Testing
     func dense(_ range: ClosedRange<Int64>, rows: Int64, bits: Int = 6) -> DenseIdentities? {
       DenseIdentities(range, rows: rows, partitionBits: bits)
     }
-    #expect(dense(5...5, rows: 1)?.shift == 0)
-    #expect(dense(0...99, rows: 99) == nil, "fewer rows than numbers")
+    #expect(dense(5...5, rows: 4)?.shift == 0)
+    #expect(dense(0...99, rows: 399) == nil, "too few rows for so many numbers")
     #expect(dense(.min ... .max, rows: .max) == nil, "the difference overflows")
-    #expect(dense(0...(1 << 40), rows: 1 << 41) == nil, "more than a partition can hold")
+    #expect(dense(0...(1 << 40), rows: 1 << 43) == nil, "more than a partition can hold")
     for (first, span) in [(-3, 1), (0, 63), (0, 64), (1_000, 65), (-50_000, 100_001)] {
       let last = Int64(first + span - 1)
-      let ids = try #require(dense(Int64(first)...last, rows: Int64(span)))
+      let ids = try #require(dense(Int64(first)...last, rows: 4 * Int64(span)))
       #expect(ids.span == span)
       #expect(ids.partition(UInt64(bitPattern: Int64(first))) == 0)
       #expect(ids.partition(UInt64(bitPattern: last)) < 64)

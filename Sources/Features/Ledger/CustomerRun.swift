@@ -82,17 +82,17 @@ struct CustomerRun<Amount: LedgerAmount> {
     case .recencyDays: fill(target) { Double($0.load(fromByteOffset: 8, as: Int32.self)) }
     case .tenureDays: fill(target) { Double($0.load(fromByteOffset: 12, as: Int32.self)) }
     case .refundCount: fill(target) { Double($0.load(fromByteOffset: 16, as: UInt32.self)) }
-    case .frequency: fill(target) { Self.count($0, 5) }
-    case .count30: fill(target) { Self.count($0, 1) }
-    case .count90: fill(target) { Self.count($0, 2) }
-    case .count365: fill(target) { Self.count($0, 4) }
-    case .monetary: fillAmounts(target, 0..<5)
-    case .amount30: fillAmounts(target, 0..<1)
-    case .amount90: fillAmounts(target, 0..<2)
-    case .amount365: fillAmounts(target, 0..<4)
+    case .frequency: fillCounts(target, layout.buckets)
+    case .count30: fillCounts(target, layout.buckets(below: 30))
+    case .count90: fillCounts(target, layout.buckets(below: 90))
+    case .count365: fillCounts(target, layout.buckets(below: 365))
+    case .monetary: fillAmounts(target, layout.buckets)
+    case .amount30: fillAmounts(target, layout.buckets(below: 30))
+    case .amount90: fillAmounts(target, layout.buckets(below: 90))
+    case .amount365: fillAmounts(target, layout.buckets(below: 365))
     case .averageAmount:
-      fillAmounts(target, 0..<5)
-      for slot in 0..<count { target[slot] /= Self.count(states[slot], 5) }
+      fillAmounts(target, layout.buckets)
+      for slot in 0..<count { target[slot] /= Self.count(states[slot], layout.buckets) }
     case .trend: writeTrend(to: target)
     case .activeDays: for slot in 0..<count { target[slot] = Double(days[slot].count) }
     case .meanGapDays: for slot in 0..<count { target[slot] = days[slot].meanGap }
@@ -102,31 +102,34 @@ struct CustomerRun<Amount: LedgerAmount> {
 
   func writeShare(ofChannel code: Int, to target: UnsafeMutablePointer<Double>) {
     precondition(code < layout.channels, "a channel that was met has room in every state")
+    let (offset, buckets) = (layout.channelsOffset, layout.buckets)
     fill(target) { state in
-      let counts = (state + StateLayout.channelsOffset).assumingMemoryBound(to: UInt32.self)
-      return Double(counts[code]) / Self.count(state, 5)
+      let counts = (state + offset).assumingMemoryBound(to: UInt32.self)
+      return Double(counts[code]) / Self.count(state, buckets)
     }
   }
 
   private mutating func writeTrend(to target: UnsafeMutablePointer<Double>) {
-    let scale = scale
+    let (scale, offset) = (scale, layout.amountsOffset)
+    let (recent, both) = (layout.buckets(below: 90), layout.buckets(below: 180))
     var overflowed = overflowed
     fill(target) { state in
-      let now = Self.amount(state, 0..<2, scale, &overflowed)
-      let before = Self.amount(state, 2..<3, scale, &overflowed)
+      let now = Self.amount(state + offset, 0..<recent, scale, &overflowed)
+      let before = Self.amount(state + offset, recent..<both, scale, &overflowed)
       let size = abs(now) + abs(before)
       return size == 0 ? 0 : (now - before) / size
     }
     self.overflowed = overflowed
   }
 
-  @inline(__always)
-  private mutating func fillAmounts(
-    _ target: UnsafeMutablePointer<Double>, _ buckets: Range<Int>
-  ) {
-    let scale = scale
+  private func fillCounts(_ target: UnsafeMutablePointer<Double>, _ buckets: Int) {
+    fill(target) { Self.count($0, buckets) }
+  }
+
+  private mutating func fillAmounts(_ target: UnsafeMutablePointer<Double>, _ buckets: Int) {
+    let (scale, offset) = (scale, layout.amountsOffset)
     var overflowed = overflowed
-    fill(target) { Self.amount($0, buckets, scale, &overflowed) }
+    fill(target) { Self.amount($0 + offset, 0..<buckets, scale, &overflowed) }
     self.overflowed = overflowed
   }
 
@@ -148,13 +151,13 @@ struct CustomerRun<Amount: LedgerAmount> {
     return Double(sum)
   }
 
-  /// The sum of age buckets in the ledger's unit.
+  /// The sum of some age buckets' amounts in the ledger's unit.
   @inline(__always)
   private static func amount(
-    _ state: UnsafeMutableRawPointer, _ buckets: Range<Int>, _ scale: Int,
+    _ amounts: UnsafeMutableRawPointer, _ buckets: Range<Int>, _ scale: Int,
     _ overflowed: inout Bool
   ) -> Double {
-    let amounts = (state + StateLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
+    let amounts = amounts.assumingMemoryBound(to: Amount.self)
     var sum = Amount.zero
     for bucket in buckets {
       if sum.addReportingOverflow(amounts[bucket]) { overflowed = true }

@@ -7,34 +7,45 @@ import Columnar
 /// | 0 | key | id (integer ids) or its 64-bit hash (text ids) |
 /// | 8 | youngest, oldest | Int32 ages in days before as-of |
 /// | 16 | refunds | UInt32 |
-/// | 20 | counts | 5 × UInt32, by age bucket |
-/// | 40 | amounts | 5 × 8 bytes, by age bucket |
-/// | 80 | channel counts | channels × UInt32, padded to 8 bytes |
+/// | 20 | counts | buckets × UInt32, padded to 8 bytes |
+/// | … | amounts | buckets × 8 bytes |
+/// | … | channel counts | channels × UInt32, padded to 8 bytes |
 /// | … | active days | words × UInt64, bit i = active i days before as-of |
 ///
-/// Age buckets are disjoint (0–29, 30–89, 90–179, 180–364, 365 and older), so a row touches one of
-/// them and every window is a sum of neighbours. Everything here can be merged with the state of
-/// another part of the ledger: sums, counts, minima, maxima, bit sets.
+/// Age buckets are disjoint (at most 0–29, 30–89, 90–179, 180–364, 365 and older; only those that
+/// some window tells apart), so a row touches one of them and every window is a sum of neighbours.
+/// Everything here can be merged with the state of another part of the ledger: sums, counts, minima,
+/// maxima, bit sets.
 struct StateLayout: Equatable {
-  static let bucketCount = 5
+  /// Ages in days at which any window ends.
+  static let everyEnd = [30, 90, 180, 365]
   static let countsOffset = 20
-  static let amountsOffset = 40
-  static let channelsOffset = 80
 
+  /// The first age past each bucket but the last, ascending, then ages that none reaches.
+  let ends: SIMD4<Int>
+  let buckets: Int
   var channels: Int
   var words: Int
 
-  var wordsOffset: Int { Self.channelsOffset + (channels * 4 + 7) / 8 * 8 }
+  /// - Parameter ends: Ascending, some of ``everyEnd``.
+  init(ends: [Int] = everyEnd, channels: Int, words: Int) {
+    var padded = SIMD4<Int>(repeating: .max)
+    for (bucket, end) in ends.enumerated() { padded[bucket] = end }
+    (self.ends, buckets) = (padded, ends.count + 1)
+    (self.channels, self.words) = (channels, words)
+  }
+
+  var amountsOffset: Int { (Self.countsOffset + buckets * 4 + 7) / 8 * 8 }
+  var channelsOffset: Int { amountsOffset + buckets * 8 }
+  var wordsOffset: Int { channelsOffset + (channels * 4 + 7) / 8 * 8 }
   var stride: Int { wordsOffset + words * 8 }
 
-  /// Bucket of an age below 365 days; older ages are in the last one.
-  static let buckets: [UInt8] = (0..<365).map { age in
-    switch age {
-    case ..<30: 0
-    case ..<90: 1
-    case ..<180: 2
-    default: 3
+  /// How many buckets, youngest first, hold the ages below `end`.
+  func buckets(below end: Int) -> Int {
+    guard let bucket = ends.indices.first(where: { ends[$0] == end }) else {
+      preconditionFailure("no bucket ends at an age that a feature asks for")
     }
+    return bucket + 1
   }
 }
 

@@ -11,15 +11,18 @@ struct DenseIdentities: Sendable, Equatable {
   /// Partition p has the ids at distances `p << shift ..< (p + 1) << shift`.
   let shift: Int
 
+  /// A fourth of a bank's year: ids of which most have no rows are hashed.
+  static let rowsPerNumber: Int64 = 4
+
   /// - Parameters:
   ///   - range: Of the ids.
-  ///   - rows: Of the ledger. With fewer of them than numbers in the range, slots would take more
-  ///     memory and more of a core's cache than a hash table.
+  ///   - rows: Of the ledger. With fewer than ``rowsPerNumber`` of them for each number of the range,
+  ///     slots would take more memory and more of a core's cache than a hash table.
   ///   - partitionBits: 2 to its power partitions.
   /// - Returns: Nil where the ids lie too far apart.
   init?(_ range: ClosedRange<Int64>, rows: Int64, partitionBits: Int) {
     let (distance, overflow) = range.upperBound.subtractingReportingOverflow(range.lowerBound)
-    guard !overflow, distance < rows else { return nil }
+    guard !overflow, distance < rows / Self.rowsPerNumber else { return nil }
     first = range.lowerBound
     span = Int(distance) + 1
     shift = max(0, 64 - (UInt64(distance)).leadingZeroBitCount - partitionBits)

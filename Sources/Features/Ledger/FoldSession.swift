@@ -97,9 +97,12 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       rows: merged == nil ? Self.batchRows : Self.waitingRows, hasText: setup.hasText,
       hasOrigins: format.duplicates != .keep)
     duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
+    // A state keeps every bucket, so that later features may be others.
+    let layout = StateLayout(
+      ends: setup.state == nil ? setup.needs.boundaries : StateLayout.everyEnd, channels: 0, words: 0)
     partitions = (0..<(merged == nil ? 1 << setup.partitionBits : 0)).map { _ in
       PartitionTable(
-        layout: StateLayout(channels: 0, words: 0), hasText: setup.hasText,
+        layout: layout, hasText: setup.hasText,
         cellAges: setup.cellAges,
         capacity: setup.expectedCustomers >> setup.partitionBits, dense: setup.dense)
     }
@@ -120,7 +123,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       let free = memory.bytes - 2 * memory.roundBytes
       return try FoldSpill(
         memory, tableBytes: free / 10 * 9 / (perCustomer + 24) * perCustomer,
-        partitions: 1 << setup.partitionBits, hasText: setup.hasText, windows: setup.purchases)
+        partitions: 1 << setup.partitionBits, layout: layout, hasText: setup.hasText,
+        windows: setup.purchases)
     }
     if let previous { counts = previous.index.counts }
   }

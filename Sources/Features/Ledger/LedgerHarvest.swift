@@ -24,6 +24,7 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
       partitions[$0].finish()
     }
     if partitions.contains(where: \.overflowed) { throw overflow }
+    if partitions.allSatisfy({ $0.dense != nil }) { return try harvestDense(counts: counts) }
     let references = try sortedReferences()
     let ids = hasText ? try textIDs(references) : try integerIDs(references)
     let (names, columns) = try columns(references)
@@ -36,7 +37,6 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   /// All customers in ascending order of their ids: a bucket sort by the leading bits that differ,
   /// then inside each bucket, in parallel, by the bits below.
   func sortedReferences() throws -> Buffer<Reference> {
-    if partitions.allSatisfy({ $0.dense != nil }) { return try denseReferences() }
     let total = partitions.reduce(0) { $0 + $1.count }
     let prefix = hasText ? commonPrefix() : 0
     let orders = partitions.map { Buffer<UInt64>.uninitialized(count: $0.count) }
@@ -93,29 +93,6 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
       try workers.forEach(bucketCount, scratch: { ReferenceSort() }) { scratch, bucket in
         let run = UnsafeMutableBufferPointer(rebasing: target[bounds[bucket]..<bounds[bucket + 1]])
         sort(run, scratch)
-      }
-    }
-  }
-
-  /// Dense ids are in order by partition and slot.
-  private func denseReferences() throws -> Buffer<Reference> {
-    var starts = [0]
-    for table in partitions { starts.append(starts.last! + table.count) }
-    let first = starts
-    return try Buffer(count: first.last!) { target in
-      nonisolated(unsafe) let target = target
-      try workers.forEach(partitions.count) { partition in
-        let table = partitions[partition]
-        guard let dense = table.dense else { return }
-        var place = first[partition]
-        let distance = Int64(partition << dense.shift)
-        for slot in 0..<dense.slots where table.slots[slot] != 0 {
-          let id = dense.first + distance + Int64(slot)
-          target[place] = Reference(
-            order: UInt64(bitPattern: id) ^ (1 << 63), partition: UInt32(partition),
-            state: table.slots[slot] - 1)
-          place += 1
-        }
       }
     }
   }
@@ -271,6 +248,42 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     return (chosen.names, buffers.map(\.buffer))
   }
 
+  /// Dense ids are in order by partition and slot: a partition's customers are rows of their own, and
+  /// their memory is free for the columns of the next ones.
+  private func harvestDense(counts: LedgerCounts) throws -> FoldedLedger {
+    var starts = [0]
+    for table in partitions { starts.append(starts.last! + table.count) }
+    let (first, chosen) = (starts, try chosenColumns())
+    let ids = Buffer<Int64>.uninitialized(count: first.last!)
+    let buffers = chosen.names.map { _ in Buffer<Double>.uninitialized(count: first.last!) }
+    nonisolated(unsafe) let idCells = ids.storage.baseAddress!
+    nonisolated(unsafe) let cells = buffers.map { $0.storage.baseAddress! }
+    let overflowed = try workers.map(partitions.count) { partition -> Bool in
+      let table = partitions[partition]
+      guard let dense = table.dense, table.count > 0 else { return false }
+      let lowest = dense.first + Int64(partition << dense.shift)
+      var row = first[partition]
+      let states = [UInt32](unsafeUninitializedCapacity: table.count) { states, count in
+        for slot in 0..<dense.slots where table.slots[slot] != 0 {
+          states[count] = table.slots[slot] - 1
+          idCells[row] = lowest + Int64(slot)
+          (count, row) = (count + 1, row + 1)
+        }
+      }
+      var run = CustomerRun([table], features, scale: scale)
+      fill(cells.map { $0 + first[partition] }, rows: states.indices, from: &run, chosen) {
+        (0, Int(states[$0]))
+      }
+      table.removeCustomers()
+      return run.overflowed
+    }
+    if overflowed.contains(true) { throw overflow }
+    return FoldedLedger(
+      table: FeatureTable(
+        ids: Column(.int64(ids.buffer)), names: chosen.names, columns: buffers.map(\.buffer)),
+      counts: counts)
+  }
+
   /// Computes the columns of some rows, each from its `targets` on.
   ///
   /// - Returns: Whether a sum left its exact range.
@@ -279,12 +292,22 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     _ chosen: ChosenColumns
   ) -> Bool {
     var run = CustomerRun(partitions, features, scale: scale)
+    fill(targets, rows: rows, from: &run, chosen) { row in
+      (Int(references.base[row].partition), Int(references.base[row].state))
+    }
+    return run.overflowed
+  }
+
+  @inline(__always)
+  private func fill(
+    _ targets: [UnsafeMutablePointer<Double>], rows: Range<Int>,
+    from run: inout CustomerRun<Amount>, _ chosen: ChosenColumns,
+    _ place: (Int) -> (partition: Int, state: Int)
+  ) {
     var start = rows.lowerBound
     while start < rows.upperBound {
       let end = min(start + run.capacity, rows.upperBound)
-      run.read(start..<end) { row in
-        (Int(references.base[row].partition), Int(references.base[row].state))
-      }
+      run.read(start..<end, place)
       let offset = start - rows.lowerBound
       for (column, feature) in features.features.enumerated() {
         run.write(feature, to: targets[column] + offset)
@@ -294,7 +317,6 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
       }
       start = end
     }
-    return run.overflowed
   }
 
   /// By their bytes, so that no order depends on who came first.

@@ -86,7 +86,8 @@ extension PartitionTable {
     let first = UInt64(bitPattern: dense.first)
     withUnsafeTemporaryAllocation(of: Int.self, capacity: stateDistance) { ahead in
       let ahead = ahead.baseAddress!
-      var memory = Memory(self)
+      // There is room for every id: nothing moves.
+      let memory = Memory(self)
       for turn in -slotDistance..<rows.count {
         let current = turn >= 0 ? ahead[turn & (stateDistance - 1)] : 0
         if turn + slotDistance < rows.count {
@@ -99,8 +100,7 @@ extension PartitionTable {
           var state = Int(memory.slots[slot]) - 1
           if state < 0 {
             state = append(key: rows[named].key)
-            slots[slot] = UInt32(state + 1)
-            memory = Memory(self)
+            memory.slots[slot] = UInt32(state + 1)
           }
           ahead[named & (stateDistance - 1)] = state
           tranche_prefetch(memory.state(state))
@@ -130,14 +130,15 @@ extension PartitionTable {
     (state + 16).assumingMemoryBound(to: UInt32.self).pointee += UInt32(row.isRefund)
 
     let age = Int(row.age)
-    // Branches that a year's ledger predicts well; a table lookup measured the same.
-    let bucket = age < 90 ? (age < 30 ? 0 : 1) : age < 180 ? 2 : age < 365 ? 3 : 4
+    let bucket =
+      (age >= memory.firstEnd ? 1 : 0) + (age >= memory.secondEnd ? 1 : 0)
+      + (age >= memory.thirdEnd ? 1 : 0) + (age >= memory.fourthEnd ? 1 : 0)
     (state + StateLayout.countsOffset).assumingMemoryBound(to: UInt32.self)[bucket] += 1
-    let amounts = (state + StateLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
+    let amounts = (state + memory.amountsOffset).assumingMemoryBound(to: Amount.self)
     if amounts[bucket].addReportingOverflow(row.amount) { overflowed = true }
 
     if memory.channels > 0 {
-      let counts = (state + StateLayout.channelsOffset).assumingMemoryBound(to: UInt32.self)
+      let counts = (state + memory.channelsOffset).assumingMemoryBound(to: UInt32.self)
       counts[Int(row.channel)] += 1
     }
     if memory.words > 0 {

@@ -66,7 +66,8 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     self.layout = layout
     self.cellAges = cellAges
     self.dense = dense
-    self.capacity = max(256, min(capacity, dense?.slots ?? capacity))
+    // Of dense ids there is room for all: pages that no customer comes to cost nothing.
+    self.capacity = dense?.slots ?? max(256, capacity)
     states = LargeMemory.allocate(bytes: self.capacity * layout.stride)
     slotMask = (dense?.slots ?? 1024) - 1
     slots = .allocate(capacity: slotMask + 1)
@@ -123,6 +124,12 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     let words: Int
     let wordsOffset: Int
     let channels: Int
+    let channelsOffset: Int
+    let amountsOffset: Int
+    let firstEnd: Int
+    let secondEnd: Int
+    let thirdEnd: Int
+    let fourthEnd: Int
     let cellAges: Int
     let texts: UnsafeMutablePointer<TextSpan>?
     let arena: UnsafeMutablePointer<UInt8>?
@@ -131,6 +138,9 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
       (slots, slotMask, states) = (table.slots, table.slotMask, table.states)
       (stride, words) = (table.layout.stride, table.layout.words)
       (wordsOffset, channels) = (table.layout.wordsOffset, table.layout.channels)
+      (channelsOffset, amountsOffset) = (table.layout.channelsOffset, table.layout.amountsOffset)
+      let ends = table.layout.ends
+      (firstEnd, secondEnd, thirdEnd, fourthEnd) = (ends[0], ends[1], ends[2], ends[3])
       cellAges = table.cellAges
       (texts, arena) = (table.texts, table.arena)
     }
@@ -213,6 +223,16 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   func removeCells() { cells.removeAll() }
 
+  /// Gives the customers' memory back, where no more is asked of them.
+  func removeCustomers() {
+    states.deallocate()
+    slots.deallocate()
+    (count, capacity, slotMask, slotCapacity) = (0, 1, 0, 1)
+    states = LargeMemory.allocate(bytes: layout.stride)
+    slots = .allocate(capacity: 1)
+    slots.initialize(to: 0)
+  }
+
   /// Removes those of the cells from `first` on that are `age` days old or older.
   func removeCells(from first: Int, olderThan age: Int) {
     let all = cells.base
@@ -263,7 +283,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
         let source = states + state * layout.stride
         let target = grown + state * wider.stride
         target.initializeMemory(as: UInt8.self, repeating: 0, count: wider.stride)
-        target.copyMemory(from: source, byteCount: StateLayout.channelsOffset + layout.channels * 4)
+        target.copyMemory(from: source, byteCount: layout.channelsOffset + layout.channels * 4)
         (target + wider.wordsOffset).copyMemory(
           from: source + layout.wordsOffset, byteCount: layout.words * 8)
       }

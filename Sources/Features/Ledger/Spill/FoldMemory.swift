@@ -45,11 +45,12 @@ extension FoldNeeds {
   /// About what a customer takes in the tables at their usual fill: states with a year of days, four
   /// slots of four bytes at most, a text id.
   func bytesPerCustomer(hasText: Bool, _ purchases: PurchaseWindows?) -> Int {
-    let state = StateLayout(channels: channels ? 8 : 0, words: activeDays ? 6 : 0).stride + 16
+    let layout = StateLayout(
+      ends: boundaries, channels: channels ? 8 : 0, words: activeDays ? 6 : 0)
     let bought = purchases.map {
       PurchaseLayout(windows: $0.edges.count, words: 6).stride + 16
     }
-    return state + (hasText ? 32 : 0) + (bought ?? 0)
+    return layout.stride + 16 + (hasText ? 32 : 0) + (bought ?? 0)
   }
 }
 

@@ -47,6 +47,8 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
   let file: SpillFile
   /// Bytes of customers in memory beyond which partitions go.
   let tableBytes: Int
+  /// Of partitions that hold nobody.
+  private let layout: StateLayout
   private let hasText: Bool
   private let windows: PurchaseWindows?
   /// By partition; nil for those in memory.
@@ -56,10 +58,11 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
   var overflowed: Bool { outside.contains { $0?.overflowed == true } }
 
   init(
-    _ memory: FoldMemory, tableBytes: Int, partitions: Int, hasText: Bool,
+    _ memory: FoldMemory, tableBytes: Int, partitions: Int, layout: StateLayout, hasText: Bool,
     windows: PurchaseWindows?
   ) throws {
     self.memory = memory
+    self.layout = layout
     self.tableBytes = tableBytes
     self.hasText = hasText
     self.windows = windows
@@ -72,7 +75,7 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
 
   func empty() -> (PartitionTable<Amount>, PurchaseTable<Amount>?) {
     (
-      PartitionTable(layout: StateLayout(channels: 0, words: 0), hasText: hasText),
+      PartitionTable(layout: layout, hasText: hasText),
       windows.map { PurchaseTable($0) }
     )
   }

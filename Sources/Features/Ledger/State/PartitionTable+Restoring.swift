@@ -99,7 +99,7 @@ extension PartitionTable {
     guard counts[from] > 0 else { return false }
     counts[from] -= 1
     counts[to] += 1
-    let sums = (record + StateLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
+    let sums = (record + layout.amountsOffset).assumingMemoryBound(to: Amount.self)
     let amount = Amount(minorUnits: minorUnits)
     if sums[to].addReportingOverflow(amount) { overflowed = true }
     if sums[from].subtractReportingOverflow(amount) { overflowed = true }
@@ -142,7 +142,7 @@ extension PartitionTable {
     for state in 0..<count {
       let record = states + state * layout.stride
       let counts = (record + StateLayout.countsOffset).assumingMemoryBound(to: UInt32.self)
-      let sums = (record + StateLayout.amountsOffset).assumingMemoryBound(to: Amount.self)
+      let sums = (record + layout.amountsOffset).assumingMemoryBound(to: Amount.self)
       for (bucket, head) in groups.enumerated() where bucket != head {
         counts[head] += counts[bucket]
         counts[bucket] = 0

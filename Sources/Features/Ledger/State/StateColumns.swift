@@ -16,6 +16,7 @@ struct StateColumns {
 
   /// - Parameter channelCodes: Codes of the channels in the order of their columns.
   init(_ needs: FoldNeeds, channelCodes: [Int], hasText: Bool) {
+    let layout = StateLayout(channels: channelCodes.count, words: 0)
     // First buckets of the runs that no boundary cuts.
     let heads = Set(needs.groups).sorted()
     var numbers = heads.map {
@@ -25,11 +26,11 @@ struct StateColumns {
     for (number, code) in channelCodes.enumerated() {
       numbers.append(
         Number(
-          name: "channel_\(number)", offset: StateLayout.channelsOffset + 4 * code, isLong: false))
+          name: "channel_\(number)", offset: layout.channelsOffset + 4 * code, isLong: false))
     }
     if needs.amounts {
       numbers += heads.map {
-        Number(name: "amount_\($0)", offset: StateLayout.amountsOffset + 8 * $0, isLong: true)
+        Number(name: "amount_\($0)", offset: layout.amountsOffset + 8 * $0, isLong: true)
       }
     }
     self.numbers = numbers
