@@ -1,15 +1,28 @@
 import Dispatch
+import Foundation
 import Synchronization
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// A piece of work on a thread of its own, beside whatever its maker does next.
+///
+/// The thread is patient: it runs where a core would be idle, so that it takes little from the others.
 package final class SideTask<Value: Sendable>: Sendable {
   private let outcome = Mutex<Result<Value, any Error>?>(nil)
   private let group = DispatchGroup()
 
   package init(_ body: @escaping @Sendable () throws -> Value) {
-    DispatchQueue.global().async(group: group) { [self] in
+    group.enter()
+    Thread.detachNewThread { [self] in
+      #if canImport(Glibc)
+        // Of the calling thread alone, on Linux.
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+      #endif
       let result = Result(catching: body)
       outcome.withLock { $0 = result }
+      group.leave()
     }
   }
 

@@ -182,7 +182,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
             return
           }
           let known = tables[partition].cells.count
-          for block in previous {
+          for (number, block) in previous.enumerated() {
+            if number + 1 < previous.count { previous[number + 1].prefetch(partition) }
             Self.fold(
               block, partition, into: tables[partition], bought?[partition],
               channels: width, words: wordCounts)

@@ -33,21 +33,24 @@ extension PartitionTable {
 
   /// A round brings a customer a few rows, so nearly every state comes from memory: a row's slot is
   /// asked for `slotDistance` rows ahead, the lines of the state it names `stateDistance` rows ahead,
-  /// and the waits overlap. What was found then is kept until the row's turn.
+  /// and the waits overlap. What was found then is kept until the row's turn. The rows too are asked
+  /// for: another thread may have written them, and a partition's runs are short.
   @inline(__always)
   private func fold(
     _ rows: UnsafeBufferPointer<LedgerRow<Amount>>, hash: (UInt64) -> UInt64,
     isSame: (Memory, _ state: Int, _ position: Int) -> Bool,
     inserted: (_ state: Int, _ position: Int) -> Void
   ) {
-    let (slotDistance, stateDistance) = (32, 16)
+    let (rowDistance, slotDistance, stateDistance) = (96, 32, 16)
     let ring = 32
+    guard let firstRow = rows.baseAddress else { return }
     withUnsafeTemporaryAllocation(of: (hash: UInt64, state: Int).self, capacity: ring) { ahead in
       let ahead = ahead.baseAddress!
       var memory = Memory(self)
       for turn in -slotDistance..<rows.count {
         // The row whose turn it is leaves the place of the one that is hashed now.
         let current = turn >= 0 ? ahead[turn & (ring - 1)] : (hash: 0, state: -1)
+        tranche_prefetch(firstRow + (turn + rowDistance))
         if turn + slotDistance < rows.count {
           let next = hash(rows[turn + slotDistance].key)
           ahead[turn & (ring - 1)].hash = next
@@ -82,7 +85,8 @@ extension PartitionTable {
 
   /// The same waits overlapped; a row's state is known when its lines are asked for.
   private func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, _ dense: DenseIdentities) {
-    let (slotDistance, stateDistance) = (32, 16)
+    let (rowDistance, slotDistance, stateDistance) = (96, 32, 16)
+    guard let firstRow = rows.baseAddress else { return }
     let first = UInt64(bitPattern: dense.first)
     withUnsafeTemporaryAllocation(of: Int.self, capacity: stateDistance) { ahead in
       let ahead = ahead.baseAddress!
@@ -90,6 +94,7 @@ extension PartitionTable {
       let memory = Memory(self)
       for turn in -slotDistance..<rows.count {
         let current = turn >= 0 ? ahead[turn & (stateDistance - 1)] : 0
+        tranche_prefetch(firstRow + (turn + rowDistance))
         if turn + slotDistance < rows.count {
           let distance = rows[turn + slotDistance].key &- first
           tranche_prefetch(memory.slots + Int(truncatingIfNeeded: distance) & memory.slotMask)

@@ -12,7 +12,8 @@ struct RescoreOutput {
   let run: RescoreRun
   let plan: RescorePlan
   let folder: StagedFolder
-  let ledgerFiles: [String]
+  /// Nil where a state hashes them or the ledger is in a database.
+  let ledgerFiles: InputHashing?
   /// In place of the files, where the ledger is in a database.
   let ledgerRecord: InputRecord?
   let ledgerState: LedgerStateFolder?
@@ -48,10 +49,8 @@ struct RescoreOutput {
       let customers =
         run.customers.isEmpty || customerFile?.record != nil
         ? [] : try Sources.expand(run.customers)
-      // A state has hashed its files while they were read.
-      let hashed = ledgerState?.inputs ?? []
-      let ledger = ledgerRecord == nil && hashed.isEmpty ? ledgerFiles : []
-      return known + hashed + (try InputRecord.all(ledger + customers, workers: workers))
+      let ledger = try ledgerState?.inputs ?? ledgerFiles?.records(workers: workers) ?? []
+      return known + ledger + (try InputRecord.all(customers, workers: workers))
     }
     let seed = try configuration.seed()
     if run.writesReport {

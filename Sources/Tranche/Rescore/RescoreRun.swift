@@ -162,6 +162,7 @@ public struct RescoreRun: Sendable {
       workers: workers, quarantinePath: folder.path("quarantine.parquet"),
       purchases: value?.windows, memory: memory)
     let source = try reading.open()
+    let files = ledgerState == nil ? source.map { InputHashing($0.files) } : nil
     let folded = try watch.measure("fold") {
       try reading.fold(source, state: ledgerState?.exchange, context)
     }
@@ -188,7 +189,7 @@ public struct RescoreRun: Sendable {
       if let warning = earlier?.warning { scored.warnings.append(warning) }
 
       let output = RescoreOutput(
-        run: self, plan: plan, folder: folder, ledgerFiles: source?.files ?? [],
+        run: self, plan: plan, folder: folder, ledgerFiles: record == nil ? files : nil,
         ledgerRecord: record, ledgerState: ledgerState, counts: folded.counts,
         examples: folded.examples,
         customerFile: customerFile, previous: earlier?.run, scored: scored,

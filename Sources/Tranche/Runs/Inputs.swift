@@ -89,14 +89,21 @@ struct InputRecord: Codable, Sendable {
     try workers.map(paths.count) { try InputRecord(hashing: paths[$0]) }
   }
 
-  private init(hashing path: String) throws {
-    guard path != "-", var hash = FileHash(path) else {
-      // A pipe cannot be read twice.
+  /// - Throws: `RunFailure` for a file that cannot be read.
+  init(hashing path: String) throws {
+    guard !Self.isPipe(path), var hash = FileHash(path) else {
+      // It cannot be read twice.
       self.init(path: path, bytes: 0, sha256: "")
       return
     }
     try hash.follow()
     self = hash.record
+  }
+
+  /// Whether what is read from it is gone: standard input, a pipe, a device.
+  static func isPipe(_ path: String) -> Bool {
+    var status = stat()
+    return path == "-" || stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG
   }
 
   fileprivate init(path: String, bytes: Int, sha256: String) {

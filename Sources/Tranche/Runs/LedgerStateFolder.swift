@@ -58,7 +58,8 @@ final class LedgerStateFolder {
   private(set) var inputs: [InputRecord] = []
   private let path: String
   private let staged: StagedFolder
-  private let hashing: SideTask<[InputRecord]>
+  private let hashing: InputHashing
+  private let workers: Workers
   /// What a refold begins anew in place of.
   private let forgotten: LedgerStateFile?
 
@@ -68,10 +69,6 @@ final class LedgerStateFolder {
   init(_ options: LedgerStateOptions, ledger: [String], workers: Workers) throws {
     path = options.folder
     let isNew = try LedgerStateFile.known(path) == nil
-    guard !ledger.contains("-") else {
-      throw RunFailure(
-        .usage, "a state cannot remember standard input", hint: "give the ledger as files")
-    }
     guard !ledger.contains(where: DatabaseAddress.isDatabase) else {
       throw RunFailure(
         .usage, "a state cannot remember what came from a database",
@@ -80,11 +77,19 @@ final class LedgerStateFolder {
     if ledger.isEmpty, isNew || options.refold {
       throw RunFailure(.usage, "there is no ledger to make a state of", hint: "add --ledger")
     }
+    let paths = try ledger.isEmpty ? [] : Sources.expand(ledger)
+    if let pipe = paths.first(where: InputRecord.isPipe) {
+      throw RunFailure(
+        .usage,
+        pipe == "-"
+          ? "a state cannot remember standard input" : "a state cannot remember what a pipe brought",
+        hint: "give the ledger as files", file: pipe == "-" ? nil : pipe)
+    }
     staged = try StagedFolder(target: path, force: true)
     // Only now: another run may have moved it on before this one held its lock.
     let known = try LedgerStateFile.known(path)
-    let paths = try ledger.isEmpty ? [] : Sources.expand(ledger)
-    hashing = SideTask { try InputRecord.all(paths, workers: workers) }
+    hashing = InputHashing(paths)
+    self.workers = workers
     previous = options.refold ? nil : known
     forgotten = options.refold ? known : nil
     // What is refused in the end need not be read first.
@@ -99,7 +104,7 @@ final class LedgerStateFolder {
   /// - Throws: `RunFailure` for a file that was folded before, under this or another name, for a file
   ///   of a known name with other content, and for files that a refold would lose.
   func checkInputs() throws {
-    inputs = try hashing.value()
+    inputs = try hashing.records(workers: workers)
     if previous == nil {
       try Self.checkComplete(forgotten, inputs, path)
     } else {
