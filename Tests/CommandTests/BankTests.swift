@@ -83,6 +83,34 @@ import Testing
       ])
   }
 
+  /// What a pipe brings is read once: not for a hash beside it, and never for a state.
+  @Test func aLedgerMayComeThroughAPipe() throws {
+    let folder = try TemporaryFolder()
+    try Self.bank(customers: 500, in: folder)
+    try Shell.python(
+      """
+      import json, os, subprocess, sys
+      import pyarrow as pa, pyarrow.csv as c, pyarrow.parquet as pq
+      binary, folder = sys.argv[1:]
+      os.chdir(folder)
+      c.write_csv(pa.concat_tables(pq.read_table(f"bank/ledger-2025-{m:02}.parquet") for m in (1, 2, 3)), "file.csv")
+      os.mkfifo("pipe.csv")
+      def run(ledger, *more):
+        return subprocess.run([binary, "rescore", "--ledger", ledger, "--as-of", "2025-03-31",
+          "--clusters", "3", "--out", ledger[:4], *more], capture_output=True, text=True, timeout=60)
+      def piped(*more):
+        writer = subprocess.Popen(["sh", "-c", "exec cat file.csv > pipe.csv"])
+        try: return run("pipe.csv", *more)
+        finally: writer.kill()
+      for p in (run("file.csv"), piped()): assert p.returncode == 0, p
+      assert open("file/scores.parquet", "rb").read() == open("pipe/scores.parquet", "rb").read()
+      assert json.load(open("pipe/manifest.json"))["inputs"] == [{"bytes": 0, "path": "pipe.csv", "sha256": ""}]
+      p = piped("--force", "--state", "state")
+      assert p.returncode == 64 and "pipe.csv" in p.stderr and p.stderr.count("\\n") == 1, p
+      assert not os.path.exists("state")
+      """, [Tranche.binary.path, folder.url.path])
+  }
+
   /// Ids that are text in a CSV file are numbers where the ledger's are.
   @Test func customersMayComeAsText() throws {
     let folder = try TemporaryFolder()

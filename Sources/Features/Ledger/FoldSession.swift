@@ -99,7 +99,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
     // A state keeps every bucket, so that later features may be others.
     let layout = StateLayout(
-      ends: setup.state == nil ? setup.needs.boundaries : StateLayout.everyEnd, channels: 0, words: 0)
+      ends: setup.state == nil ? setup.needs.boundaries : StateLayout.everyEnd, channels: 0,
+      words: 0)
     partitions = (0..<(merged == nil ? 1 << setup.partitionBits : 0)).map { _ in
       PartitionTable(
         layout: layout, hasText: setup.hasText,

@@ -44,6 +44,8 @@ extension PartitionTable {
     let (rowDistance, slotDistance, stateDistance) = (96, 32, 16)
     let ring = 32
     guard let firstRow = rows.baseAddress else { return }
+    var nextCell = roomForCells(of: rows.count)
+    defer { cells.extend(to: nextCell) }
     withUnsafeTemporaryAllocation(of: (hash: UInt64, state: Int).self, capacity: ring) { ahead in
       let ahead = ahead.baseAddress!
       var memory = Memory(self)
@@ -78,7 +80,7 @@ extension PartitionTable {
             memory = Memory(self)
           }
         }
-        update(state, with: rows[turn], memory)
+        update(state, with: rows[turn], memory, &nextCell)
       }
     }
   }
@@ -88,6 +90,7 @@ extension PartitionTable {
     let (rowDistance, slotDistance, stateDistance) = (96, 32, 16)
     guard let firstRow = rows.baseAddress else { return }
     let first = UInt64(bitPattern: dense.first)
+    precondition(cellAges == 0, "dense ids are folded without a state")
     withUnsafeTemporaryAllocation(of: Int.self, capacity: stateDistance) { ahead in
       let ahead = ahead.baseAddress!
       // There is room for every id: nothing moves.
@@ -111,17 +114,27 @@ extension PartitionTable {
           tranche_prefetch(memory.state(state))
           tranche_prefetch(memory.state(state) + 64)
         }
-        if turn >= 0 { update(current, with: rows[turn], memory) }
+        if turn >= 0 { update(memory.state(current), with: rows[turn], memory) }
       }
     }
   }
 
+  /// Where the cells of so many rows go: written there one by one, then counted at once.
+  func roomForCells(of rows: Int) -> UnsafeMutablePointer<DayCell<Amount>> {
+    if cellAges > 0 { cells.reserve(cells.count + rows) }
+    return cells.base + cells.count
+  }
+
   @inline(__always)
-  func update(_ index: Int, with row: LedgerRow<Amount>, _ memory: Memory) {
+  func update(
+    _ index: Int, with row: LedgerRow<Amount>, _ memory: Memory,
+    _ nextCell: inout UnsafeMutablePointer<DayCell<Amount>>
+  ) {
     update(memory.state(index), with: row, memory)
     if Int(row.age) < memory.cellAges {
-      cells.append(
-        DayCell(state: UInt32(truncatingIfNeeded: index), age: row.age, amount: row.amount))
+      nextCell.initialize(
+        to: DayCell(state: UInt32(truncatingIfNeeded: index), age: row.age, amount: row.amount))
+      nextCell += 1
     }
   }
 

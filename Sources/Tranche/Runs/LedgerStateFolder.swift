@@ -82,7 +82,8 @@ final class LedgerStateFolder {
       throw RunFailure(
         .usage,
         pipe == "-"
-          ? "a state cannot remember standard input" : "a state cannot remember what a pipe brought",
+          ? "a state cannot remember standard input"
+          : "a state cannot remember what a pipe brought",
         hint: "give the ledger as files", file: pipe == "-" ? nil : pipe)
     }
     staged = try StagedFolder(target: path, force: true)

@@ -77,6 +77,12 @@ struct GrowingBlock<Element: BitwiseCopyable>: ~Copyable {
     if count > capacity { grow(to: max(count, 2 * capacity)) }
   }
 
+  /// Counts what was written into the room behind the last element, up to `end`.
+  mutating func extend(to end: UnsafeMutablePointer<Element>) {
+    count = end - base
+    precondition(count <= capacity)
+  }
+
   mutating func removeAll() { count = 0 }
 
   /// Makes room for `count` elements, which the caller writes.

@@ -67,6 +67,8 @@ extension PartitionTable {
   /// Folds rows into restored records where a look at one number finds each.
   func fold(_ rows: UnsafeBufferPointer<LedgerRow<Amount>>, _ directory: Directory) {
     var memory = Memory(self)
+    var nextCell = roomForCells(of: rows.count)
+    defer { cells.extend(to: nextCell) }
     let distance = 12
     for position in 0..<rows.count {
       if position + distance < rows.count {
@@ -80,7 +82,7 @@ extension PartitionTable {
         state = stateOfNewcomer(row.key)
         memory = Memory(self)
       }
-      update(state, with: row, memory)
+      update(state, with: row, memory, &nextCell)
     }
   }
 
