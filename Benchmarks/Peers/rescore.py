@@ -1,6 +1,6 @@
 """Rescoring a bank, Tranche against {DuckDB, Polars} × {scikit-learn, scikit-learn-intelex}.
 
-    rescore.py --tranche PATH --as-of DATE [--rounds 5] [--runs FOLDER] LEDGER…
+    rescore.py --tranche PATH --as-of DATE [--rounds 5] [--peers ENGINE+LEARNER,…] [--runs FOLDER] LEDGER…
 
 Every contender is a whole process from start to exit, timed from outside with its peak memory, on the
 same files, in turns: each round runs all of them, starting with another one each time, so that a noisy
@@ -10,6 +10,7 @@ the same customers, the same sums, and the inertia of each labelling in one comm
 import argparse
 import glob
 import json
+import multiprocessing
 import os
 import shutil
 import statistics
@@ -65,6 +66,8 @@ def contenders(options, folder):
     ], os.path.join(out, "scores.parquet")
     for engine, engine_name in [("duckdb", "DuckDB"), ("polars", "Polars")]:
         for learner, learner_name in [("sklearn", "scikit-learn"), ("sklearnex", "sklearn-intelex")]:
+            if options.peers and f"{engine}+{learner}" not in options.peers.split(","):
+                continue
             scores = os.path.join(folder, f"{engine}-{learner}.parquet")
             yield f"{engine_name} + {learner_name}", [
                 sys.executable, os.path.join(HERE, "rescore_peer.py"), "--engine", engine,
@@ -148,6 +151,7 @@ def main():
     parser.add_argument("--clusters", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", help="such as polars+sklearnex; all four by default")
     parser.add_argument("--runs", default=os.path.join(HERE, "..", "Runs"))
     parser.add_argument("--scratch", help="folder for outputs; a temporary one by default")
     parser.add_argument("ledger", nargs="+", help="Parquet files or patterns")
@@ -172,7 +176,10 @@ def main():
                     os.path.exists(target) and os.remove(target))
                 seconds, peak, output = run(command, environment, os.path.join(folder, "log"))
                 if number == 0:
-                    described[name] = describe(scores)
+                    # A process counts the memory of the one that started it as its own peak: what
+                    # looks at the scores is another one.
+                    with multiprocessing.get_context("spawn").Pool(1) as pool:
+                        described[name] = pool.apply(describe, (scores,))
                 else:
                     measured[name].append({
                         "round": number, "seconds": seconds, "peak_memory_bytes": peak,
