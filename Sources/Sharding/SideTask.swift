@@ -8,7 +8,8 @@ import Synchronization
 
 /// A piece of work on a thread of its own, beside whatever its maker does next.
 ///
-/// The thread is patient: it runs where a core would be idle, so that it takes little from the others.
+/// The thread is patient: where every core is busy it takes about a fourth of one, else one that is
+/// idle.
 package final class SideTask<Value: Sendable>: Sendable {
   private let outcome = Mutex<Result<Value, any Error>?>(nil)
   private let group = DispatchGroup()
@@ -17,8 +18,9 @@ package final class SideTask<Value: Sendable>: Sendable {
     group.enter()
     Thread.detachNewThread { [self] in
       #if canImport(Glibc)
-        // Of the calling thread alone, on Linux.
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+        // Of the calling thread alone, on Linux. No lower: its priority cannot be raised again, and
+        // in the end it is waited for, perhaps on a server that has other work.
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
       #endif
       let result = Result(catching: body)
       outcome.withLock { $0 = result }
