@@ -15,14 +15,8 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
 
   typealias Reference = CustomerReference
 
+  /// All customers' features; the tables are finished, and of one layout.
   func harvest(counts: LedgerCounts) throws -> FoldedLedger {
-    // One layout for all: tables that missed the last rounds are brought up to it.
-    let width = partitions.reduce(0) { max($0, $1.layout.channels) }
-    let words = partitions.reduce(0) { max($0, $1.layout.words) }
-    try workers.forEach(partitions.count) {
-      partitions[$0].widen(channels: width, words: words)
-      partitions[$0].finish()
-    }
     if partitions.contains(where: \.overflowed) { throw overflow }
     if partitions.allSatisfy({ $0.dense != nil }) { return try harvestDense(counts: counts) }
     let references = try sortedReferences()

@@ -5,8 +5,8 @@ import Sharding
 /// The customers of one partition: an open-addressing table of indices into dense states, or a slot
 /// for each id where these lie close together.
 ///
-/// Sized so that one partition's states stay in a core's cache while a round of rows is folded in.
-/// Not safe for two threads at once; the fold gives each partition to one thread at a time.
+/// Folding asks for states ahead, so that they need not fit into a core's cache. Not safe for two
+/// threads at once; the fold gives each partition to one thread at a time.
 final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   var layout: StateLayout
   var count = 0
