@@ -156,11 +156,11 @@ import Testing
     // Of another version.
     let text = try #require(String(data: state, encoding: .utf8))
     let path = folder.path("state/state.json")
-    try text.replacingOccurrences(of: "tranche.state.v2", with: "tranche.state.v9").write(
+    try text.replacingOccurrences(of: "tranche.state.v3", with: "tranche.state.v9").write(
       toFile: path, atomically: false, encoding: .utf8)
     expectSentence(
       try features([Self.file(3)]), status: 65,
-      says: ["tranche.state.v9", "tranche.state.v2", "--refold"])
+      says: ["tranche.state.v9", "tranche.state.v3", "--refold"])
     try state.write(to: URL(fileURLWithPath: path))
 
     // With all files, corrected or not, a refold is the fold of these files.

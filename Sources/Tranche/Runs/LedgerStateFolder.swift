@@ -18,7 +18,7 @@ public struct LedgerStateOptions: Sendable {
 
 /// `state.json`: what a state was made of and what its other files hold.
 struct LedgerStateFile: Codable {
-  static let currentSchema = "tranche.state.v2"
+  static let currentSchema = "tranche.state.v3"
   static let name = "state.json"
 
   var schema = currentSchema

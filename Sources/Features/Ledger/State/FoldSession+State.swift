@@ -94,9 +94,6 @@ extension FoldSession {
   func writeState() throws -> (index: LedgerStateIndex?, purchases: CustomerPurchases?)? {
     guard let state = setup.state else { return nil }
     try pendingFile?.close()
-    // Adds up the buckets that no boundary cuts, so that a state is the same however it came about.
-    let groups = setup.needs.groups
-    try workers.forEach(partitions.count) { [self] in partitions[$0].closeBuckets(groups) }
     let builder = try builder(state)
     dayFiles += try builder.writeDays(first: dayFileNumber)
     let customerFiles = try builder.writeCustomers()

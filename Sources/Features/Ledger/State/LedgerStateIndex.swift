@@ -115,16 +115,6 @@ package struct FoldNeeds: Codable, Sendable, Equatable {
       && (channels || !other.channels) && Set(boundaries).isSuperset(of: other.boundaries)
   }
 
-  /// The first age bucket of the run of buckets that no boundary cuts, by bucket.
-  var groups: [Int] {
-    let starts = [0, 30, 90, 180, 365]
-    var group = 0
-    return starts.indices.map { bucket in
-      if boundaries.contains(starts[bucket]) { group = bucket }
-      return group
-    }
-  }
-
   /// Age in days from which nothing moves any more.
   var longestWindow: Int { boundaries.last ?? 0 }
 }

@@ -212,8 +212,7 @@ struct MappedState: @unchecked Sendable {
   }
 
   private func bucket(_ age: Int) -> UInt8 {
-    let bucket = age < 90 ? (age < 30 ? 0 : 1) : age < 180 ? 2 : age < 365 ? 3 : 4
-    return UInt8(index.settings.keeps.groups[bucket])
+    UInt8(index.settings.keeps.boundaries.count { age >= $0 })
   }
 
   private func compare(

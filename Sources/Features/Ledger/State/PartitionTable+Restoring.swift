@@ -138,22 +138,6 @@ extension PartitionTable {
     for far in farDays[first..<low].reversed() { ages.append(Int(far.age)) }
   }
 
-  /// Adds every bucket to the first one of its group.
-  func closeBuckets(_ groups: [Int]) {
-    guard groups != Array(groups.indices) else { return }
-    for state in 0..<count {
-      let record = states + state * layout.stride
-      let counts = (record + StateLayout.countsOffset).assumingMemoryBound(to: UInt32.self)
-      let sums = (record + layout.amountsOffset).assumingMemoryBound(to: Amount.self)
-      for (bucket, head) in groups.enumerated() where bucket != head {
-        counts[head] += counts[bucket]
-        counts[bucket] = 0
-        if sums[head].addReportingOverflow(sums[bucket]) { overflowed = true }
-        sums[bucket] = .zero
-      }
-    }
-  }
-
   /// Puts `farDays` in (state, age) order without duplicates; called once, after the last row.
   func finish() {
     guard !farDays.isEmpty else { return }

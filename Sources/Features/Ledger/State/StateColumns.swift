@@ -16,11 +16,11 @@ struct StateColumns {
 
   /// - Parameter channelCodes: Codes of the channels in the order of their columns.
   init(_ needs: FoldNeeds, channelCodes: [Int], hasText: Bool) {
-    let layout = StateLayout(channels: channelCodes.count, words: 0)
-    // First buckets of the runs that no boundary cuts.
-    let heads = Set(needs.groups).sorted()
-    var numbers = heads.map {
-      Number(name: "count_\($0)", offset: StateLayout.countsOffset + 4 * $0, isLong: false)
+    let layout = StateLayout(ends: needs.boundaries, channels: channelCodes.count, words: 0)
+    let buckets = [0] + needs.boundaries
+    var numbers = buckets.enumerated().map { bucket, age in
+      Number(
+        name: "count_\(age)", offset: StateLayout.countsOffset + 4 * bucket, isLong: false)
     }
     if needs.amounts { numbers.append(Number(name: "refunds", offset: 16, isLong: false)) }
     for (number, code) in channelCodes.enumerated() {
@@ -29,8 +29,8 @@ struct StateColumns {
           name: "channel_\(number)", offset: layout.channelsOffset + 4 * code, isLong: false))
     }
     if needs.amounts {
-      numbers += heads.map {
-        Number(name: "amount_\($0)", offset: layout.amountsOffset + 8 * $0, isLong: true)
+      numbers += buckets.enumerated().map { bucket, age in
+        Number(name: "amount_\(age)", offset: layout.amountsOffset + 8 * bucket, isLong: true)
       }
     }
     self.numbers = numbers

@@ -4,7 +4,7 @@ import Columnar
 /// and active days, and which of their transactions leave a window yet. Its memory is reused.
 final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
   /// Customers of a group, about: their records stay in a core's second cache of 2 MB.
-  static var customers: Int { 16_384 }
+  static var customers: Int { 8_192 }
 
   /// What is known of the customers, by row.
   struct Content: ~Copyable {
@@ -285,7 +285,7 @@ final class StateGroup<Amount: LedgerAmount>: @unchecked Sendable {
 /// window yet. As wide as the widest of the groups needs.
 struct StateSheet<Amount: LedgerAmount> {
   /// Groups of a file: a file is what one thread writes at a time.
-  static var groupCount: Int { 16 }
+  static var groupCount: Int { 32 }
 
   private let groups: [StateGroup<Amount>]
   private let ranges: ValueRanges

@@ -39,7 +39,7 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
 
     init(_ setup: FoldSetup, _ columns: StateColumns) {
       let count = StateSheet<Amount>.groupCount
-      let layout = StateLayout(channels: 0, words: 0)
+      let layout = StateLayout(ends: setup.needs.boundaries, channels: 0, words: 0)
       tables = (0..<count).map { _ in
         PartitionTable(
           layout: layout, hasText: setup.hasText, cellAges: setup.cellAges)
@@ -64,7 +64,7 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
   private var layout: StateLayout {
     let words = (Int(setup.asOf) - Int(previous.index.asOf)) / 64 + 1
     return StateLayout(
-      channels: setup.needs.channels ? channels.count : 0,
+      ends: setup.needs.boundaries, channels: setup.needs.channels ? channels.count : 0,
       words: setup.needs.activeDays ? min(PartitionTable<Amount>.maximumWords, words) : 0)
   }
 
@@ -194,7 +194,6 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
       }
     }
     table.finish()
-    table.closeBuckets(setup.needs.groups)
     arrange(source, table, group, scratch)
     try purchases?.load(
       number, table, ranks: scratch.ranks.base, into: round.purchases[slot], scratch)
