@@ -66,9 +66,12 @@ package struct ValueModel: Sendable, Codable, Equatable {
       kind: kind, edges: lengths.flatMap { HoldoutSplit.edges(length: $0) } + also)
   }
 
-  /// Windows that scoring by this model needs.
+  /// Windows that scoring by this model needs, far fewer than its fit: those of its features, and what
+  /// a rule looks back on. Models of groups have the base's holdout and so the same.
   package func windows(_ kind: PurchaseWindows.Kind) -> PurchaseWindows {
-    Self.windows(kind, holdoutDays: holdoutDays)
+    PurchaseWindows(
+      kind: kind,
+      edges: [window, 3 * window, 12 * window, holdoutDays ?? Self.defaultHoldoutDays])
   }
 
   package static let defaultHoldoutDays = 90

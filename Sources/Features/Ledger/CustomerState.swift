@@ -63,4 +63,7 @@ struct LedgerRow<Amount: LedgerAmount>: BitwiseCopyable {
 struct TextReference: BitwiseCopyable {
   var start: UnsafePointer<UInt8>
   var length: Int
+
+  @inline(__always)
+  var bytes: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: start, count: length) }
 }

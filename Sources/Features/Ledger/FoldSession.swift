@@ -97,15 +97,13 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       rows: merged == nil ? Self.batchRows : Self.waitingRows, hasText: setup.hasText,
       hasOrigins: format.duplicates != .keep)
     duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
-    // A state keeps every bucket, so that later features may be others.
-    let layout = StateLayout(
-      ends: setup.state == nil ? setup.needs.boundaries : StateLayout.everyEnd, channels: 0,
-      words: 0)
+    let layout = StateLayout(ends: setup.needs.boundaries, channels: 0, words: 0)
     partitions = (0..<(merged == nil ? 1 << setup.partitionBits : 0)).map { _ in
       PartitionTable(
         layout: layout, hasText: setup.hasText,
         cellAges: setup.cellAges,
-        capacity: setup.expectedCustomers >> setup.partitionBits, dense: setup.dense)
+        capacity: setup.expectedCustomers >> setup.partitionBits, dense: setup.dense,
+        keepsRowStates: setup.purchases != nil && setup.state == nil)
     }
     if setup.state != nil, merged == nil, let kind = setup.needs.purchases {
       histories = partitions.map { _ in PurchaseHistory(kind, asOf: setup.asOf) }
@@ -115,7 +113,8 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       ? nil
       : setup.purchases.map { windows in
         let expected = setup.memory == nil ? setup.expectedCustomers >> setup.partitionBits : 0
-        return (0..<1 << setup.partitionBits).map { _ in PurchaseTable(windows, capacity: expected)
+        return (0..<1 << setup.partitionBits).map { _ in
+          PurchaseTable(windows, capacity: setup.dense?.slots ?? expected)
         }
       }
     spill = try setup.memory.map { memory in
@@ -242,7 +241,7 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     } else {
       table.fold(rows, channels: channels, words: words.all)
     }
-    purchases?.fold(rows, ids: block.ids.map { UnsafePointer($0 + start) }, words: words.purchases)
+    purchases?.fold(rows, of: table.rowStates.base, count: table.count, words: words.purchases)
   }
 
   private func cut(_ source: any Source, _ positions: LedgerColumnPositions) throws -> [Piece] {
@@ -277,15 +276,17 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       partitions[$0].finish()
     }
     let kept = try writeState()
+    var harvest = harvest
+    harvest.purchases = try setup.purchases.flatMap { windows in
+      try purchases.map {
+        try PurchaseHarvest(
+          $0, windows, customers: partitions.reduce(0) { $0 + $1.count }, scale: setup.scale,
+          amountColumn: setup.format.amount)
+      }
+    }
     var folded = try harvest.harvest(counts: counts)
     folded.state = kept?.index
-    folded.purchases = kept?.purchases
-    if let windows = setup.purchases, let purchases {
-      folded.purchases = try CustomerPurchases(
-        purchases, windows, of: folded.table.ids, partitionBits: setup.partitionBits,
-        dense: setup.dense,
-        scale: setup.scale, amountColumn: setup.format.amount, workers: workers)
-    }
+    if let kept { folded.purchases = kept.purchases }
     return folded
   }
 }

@@ -16,11 +16,20 @@ package protocol LedgerAmount: BitwiseCopyable, Sendable {
   /// For exact amounts only.
   init(minorUnits: Int64)
   var minorUnits: Int64 { get }
-  /// In the ledger's unit: `self / 10^scale` for minor units.
-  func value(scale: Int) -> Double
+  /// Minor units, or a floating-point amount as it is; exact up to 2^53.
+  var number: Double { get }
+  /// How many of `number` are one of the ledger's unit.
+  static func perUnit(scale: Int) -> Double
   /// In another currency: the exact product of decimals, rounded to whole minor units, ties to even,
   /// so that sums stay exact sums of what was converted. Nil where the result does not fit.
   func converted(_ rate: CurrencyRate) -> Self?
+}
+
+extension LedgerAmount {
+  /// In the ledger's unit. One correctly rounded division: the Double nearest to the exact decimal
+  /// while there are fewer than 2^53 minor units.
+  @inline(__always)
+  package func value(scale: Int) -> Double { number / Self.perUnit(scale: scale) }
 }
 
 extension Int64: LedgerAmount {
@@ -49,8 +58,8 @@ extension Int64: LedgerAmount {
   @inline(__always) package init(minorUnits: Int64) { self = minorUnits }
   @inline(__always) package var minorUnits: Int64 { self }
 
-  /// One correctly rounded division: the Double nearest to the exact decimal while |self| < 2^53.
-  package func value(scale: Int) -> Double { Double(self) / MinorUnits.powersOfTen[scale] }
+  @inline(__always) package var number: Double { Double(self) }
+  package static func perUnit(scale: Int) -> Double { MinorUnits.powersOfTen[scale] }
 
   package func converted(_ rate: CurrencyRate) -> Int64? {
     let product = Int128(self) * Int128(rate.mantissa)
@@ -87,7 +96,8 @@ extension Double: LedgerAmount {
   package init(minorUnits: Int64) { preconditionFailure("floating-point amounts have no units") }
   package var minorUnits: Int64 { preconditionFailure("floating-point amounts have no units") }
 
-  package func value(scale: Int) -> Double { self }
+  @inline(__always) package var number: Double { self }
+  package static func perUnit(scale: Int) -> Double { 1 }
 
   package func converted(_ rate: CurrencyRate) -> Double? {
     let product = self * rate.value

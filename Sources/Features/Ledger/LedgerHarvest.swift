@@ -12,6 +12,8 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   let workers: Workers
   /// For messages.
   let amountColumn: String
+  /// Takes the customers' purchases, beside their features.
+  var purchases: PurchaseHarvest<Amount>?
 
   typealias Reference = CustomerReference
 
@@ -22,8 +24,16 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     let references = try sortedReferences()
     let ids = hasText ? try textIDs(references) : try integerIDs(references)
     let (names, columns) = try columns(references)
-    return FoldedLedger(
+    var folded = FoldedLedger(
       table: FeatureTable(ids: ids, names: names, columns: columns), counts: counts)
+    if let purchases {
+      let shards = Shards(rows: references.count, rowsPerShard: 16_384)
+      try workers.forEach(shards.count) { shard in
+        purchases.write(shards[shard], of: references, to: shards[shard].lowerBound)
+      }
+      folded.purchases = try purchases.purchases(workers)
+    }
+    return folded
   }
 
   // MARK: - Order
@@ -269,13 +279,17 @@ struct LedgerHarvest<Amount: LedgerAmount>: @unchecked Sendable {
         (0, Int(states[$0]))
       }
       table.removeCustomers()
+      purchases?.write(partition, states.indices, to: first[partition]) { Int(states[$0]) }
+      purchases?.remove(partition)
       return run.overflowed
     }
     if overflowed.contains(true) { throw overflow }
-    return FoldedLedger(
+    var folded = FoldedLedger(
       table: FeatureTable(
         ids: Column(.int64(ids.buffer)), names: chosen.names, columns: buffers.map(\.buffer)),
       counts: counts)
+    folded.purchases = try purchases?.purchases(workers)
+    return folded
   }
 
   /// Computes the columns of some rows, each from its `targets` on.

@@ -44,6 +44,7 @@ extension PartitionTable {
     let (rowDistance, slotDistance, stateDistance) = (96, 32, 16)
     let ring = 32
     guard let firstRow = rows.baseAddress else { return }
+    let found = roomForRowStates(rows.count)
     var nextCell = roomForCells(of: rows.count)
     defer { cells.extend(to: nextCell) }
     withUnsafeTemporaryAllocation(of: (hash: UInt64, state: Int).self, capacity: ring) { ahead in
@@ -72,14 +73,15 @@ extension PartitionTable {
         guard turn >= 0 else { continue }
         var state = current.state
         if state < 0 || !isSame(memory, state, turn) {
-          let (found, slot) = memory.find(current.hash) { isSame(memory, $0, turn) }
-          state = found
-          if found < 0 {
+          let (known, slot) = memory.find(current.hash) { isSame(memory, $0, turn) }
+          state = known
+          if known < 0 {
             state = insert(key: rows[turn].key, hash: current.hash, slot: slot)
             inserted(state, turn)
             memory = Memory(self)
           }
         }
+        found?[turn] = UInt32(truncatingIfNeeded: state)
         update(state, with: rows[turn], memory, &nextCell)
       }
     }
@@ -91,6 +93,7 @@ extension PartitionTable {
     guard let firstRow = rows.baseAddress else { return }
     let first = UInt64(bitPattern: dense.first)
     precondition(cellAges == 0, "dense ids are folded without a state")
+    let found = roomForRowStates(rows.count)
     withUnsafeTemporaryAllocation(of: Int.self, capacity: stateDistance) { ahead in
       let ahead = ahead.baseAddress!
       // There is room for every id: nothing moves.
@@ -114,7 +117,9 @@ extension PartitionTable {
           tranche_prefetch(memory.state(state))
           tranche_prefetch(memory.state(state) + 64)
         }
-        if turn >= 0 { update(memory.state(current), with: rows[turn], memory) }
+        guard turn >= 0 else { continue }
+        found?[turn] = UInt32(truncatingIfNeeded: current)
+        update(memory.state(current), with: rows[turn], memory)
       }
     }
   }

@@ -39,6 +39,9 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   var cells = GrowingBlock<DayCell<Amount>>()
   /// Where ids lie close together.
   let dense: DenseIdentities?
+  /// Of the rows folded last, whose they were; kept for purchases, which are folded after them.
+  private(set) var rowStates = GrowingBlock<UInt32>(capacity: 0)
+  private let keepsRowStates: Bool
 
   /// Where a text id lies in the arena; up to eight bytes it is `start` itself, as memory has it,
   /// which saves a fetch a row.
@@ -61,9 +64,10 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   init(
     layout: StateLayout, hasText: Bool, cellAges: Int = 0, capacity: Int = 256,
-    dense: DenseIdentities? = nil
+    dense: DenseIdentities? = nil, keepsRowStates: Bool = false
   ) {
     self.layout = layout
+    self.keepsRowStates = keepsRowStates
     self.cellAges = cellAges
     self.dense = dense
     // Of dense ids there is room for all: pages that no customer comes to cost nothing.
@@ -222,6 +226,13 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   func removeCells() { cells.removeAll() }
+
+  /// Where the states of so many rows go, nil where nobody asks.
+  func roomForRowStates(_ rows: Int) -> UnsafeMutablePointer<UInt32>? {
+    guard keepsRowStates else { return nil }
+    rowStates.resize(to: rows)
+    return rowStates.base
+  }
 
   /// Gives the customers' memory back, where no more is asked of them.
   func removeCustomers() {

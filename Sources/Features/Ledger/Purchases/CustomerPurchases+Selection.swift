@@ -33,6 +33,6 @@ extension CustomerPurchases {
     }
     return CustomerPurchases(
       windows: windows, words: words, oldestAge: oldest.max() ?? -1, days: days, amounts: amounts,
-      firstAmounts: firstAmounts, firstAges: firstAges)
+      perUnit: perUnit, firstAmounts: firstAmounts, firstAges: firstAges)
   }
 }

@@ -6,7 +6,7 @@ import Sharding
 final class PurchaseColumns: @unchecked Sendable {
   private let windows: PurchaseWindows
   private let words: Int
-  private let scale: Double
+  private let perUnit: Double
   private let asOf: Int
   private let days: (buffer: Buffer<UInt64>, base: UnsafeMutablePointer<UInt64>)
   private let amounts: (buffer: Buffer<Double>, base: UnsafeMutablePointer<Double>)
@@ -22,7 +22,7 @@ final class PurchaseColumns: @unchecked Sendable {
   ) {
     self.windows = windows
     self.asOf = Int(asOf)
-    self.scale = MinorUnits.powersOfTen[scale]
+    perUnit = Int64.perUnit(scale: scale)
     let oldest = firstDay.map { min(Int(asOf) - Int($0), PurchaseWindows.greatestAge) } ?? 0
     words = oldest / 64 + 1
     func column<Value: BitwiseCopyable & Sendable>(
@@ -65,8 +65,8 @@ final class PurchaseColumns: @unchecked Sendable {
             if age == firstAge, firstAmount.addReportingOverflow(amount) { overflowed = true }
           }
           let amounts = amounts.base + target * width
-          for window in 0..<width { amounts[window] = Double(sums[window]) / scale }
-          firstAmounts.base[target] = Double(firstAmount) / scale
+          for window in 0..<width { amounts[window] = Double(sums[window]) }
+          firstAmounts.base[target] = Double(firstAmount) / perUnit
           firstAges.base[target] = Int32(truncatingIfNeeded: firstAge)
           oldest = max(oldest, firstAge)
         }
@@ -80,7 +80,7 @@ final class PurchaseColumns: @unchecked Sendable {
     CustomerPurchases(
       windows: windows, words: words, oldestAge: oldestAge,
       days: days.buffer[0..<count * words],
-      amounts: amounts.buffer[0..<count * windows.edges.count],
+      amounts: amounts.buffer[0..<count * windows.edges.count], perUnit: perUnit,
       firstAmounts: firstAmounts.buffer[0..<count], firstAges: firstAges.buffer[0..<count])
   }
 }

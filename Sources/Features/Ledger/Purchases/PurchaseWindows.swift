@@ -39,20 +39,16 @@ package struct PurchaseWindows: Sendable, Equatable {
 ///
 /// | offset | field | |
 /// |---|---|---|
-/// | 0 | key | id (integer ids) or its 64-bit hash (text ids) |
-/// | 8 | check | a second hash of a text id |
-/// | 16 | oldest | Int32 age of the first purchase |
-/// | 24 | first | amount of the first purchase's day |
-/// | 32 | amounts | 8 bytes a window |
+/// | 0 | oldest | Int32 age of the first purchase, −1 without any |
+/// | 8 | first | amount of the first purchase's day |
+/// | 16 | amounts | 8 bytes a window |
 /// | … | days | words × UInt64, bit i = a purchase i days before as-of |
 ///
 /// All of it can be merged with another part of the ledger: sums, bit sets, and the first day's
-/// amount by the older day. Two texts are one customer when 128 bits of hashes agree: among 10⁹
-/// customers two different ones do with odds of 10⁻²¹.
+/// amount by the older day.
 struct PurchaseLayout: Equatable {
-  static let oldestOffset = 16
-  static let firstOffset = 24
-  static let amountsOffset = 32
+  static let firstOffset = 8
+  static let amountsOffset = 16
 
   let windows: Int
   var words: Int

@@ -41,7 +41,7 @@ final class CustomerRuns<Amount: LedgerAmount> {
 
   /// Computes the features of partitions, all of one layout, and writes them down.
   ///
-  /// - Parameter purchases: Beside the tables, at the partitions' places among all.
+  /// - Parameter purchases: Beside the tables.
   func add(
     _ tables: [PartitionTable<Amount>], purchases: [PurchaseTable<Amount>]?
   ) throws {
@@ -56,7 +56,7 @@ final class CustomerRuns<Amount: LedgerAmount> {
     let references = try harvest.sortedReferences()
     guard references.count > 0 else { return }
     let ids = setup.hasText ? try harvest.textIDs(references) : try harvest.integerIDs(references)
-    purchases?.forEach { $0.widen(words: purchaseWords) }
+    purchases?.forEach { $0.extend(to: $0.count, words: purchaseWords) }
     let count = references.count
     let windows = setup.purchases?.edges.count ?? 0
     var widths = names.map { _ in 8 }
@@ -80,9 +80,11 @@ final class CustomerRuns<Amount: LedgerAmount> {
         return overflow
       }
       guard let purchases, let windows = setup.purchases else { return (overflow, -1) }
-      let bought = try CustomerPurchases(
-        purchases, windows, of: ids.slice(rows), partitionBits: setup.partitionBits,
-        scale: setup.scale, amountColumn: setup.format.amount, workers: Workers(threads: 1))
+      let harvest = try PurchaseHarvest(
+        purchases, windows, customers: rows.count, scale: setup.scale,
+        amountColumn: setup.format.amount)
+      harvest.write(rows, of: references)
+      let bought = try harvest.purchases(Workers(threads: 1))
       for (bytes, plane) in zip(bought.planes, planes[names.count...]) {
         try file.write(bytes, at: plane.extent.offset + rows.lowerBound * plane.width)
       }
@@ -126,6 +128,7 @@ final class CustomerRuns<Amount: LedgerAmount> {
         windows: windows, words: purchaseWords, oldestAge: oldestPurchase,
         days: plane(first, UInt64.self, perRow: purchaseWords),
         amounts: plane(first + 1, Double.self, perRow: windows.edges.count),
+        perUnit: Amount.perUnit(scale: setup.scale),
         firstAmounts: plane(first + 2, Double.self), firstAges: plane(first + 3, Int32.self))
     }
     return folded

@@ -48,7 +48,7 @@ extension FoldNeeds {
     let layout = StateLayout(
       ends: boundaries, channels: channels ? 8 : 0, words: activeDays ? 6 : 0)
     let bought = purchases.map {
-      PurchaseLayout(windows: $0.edges.count, words: 6).stride + 16
+      PurchaseLayout(windows: $0.edges.count, words: 6).stride
     }
     return layout.stride + 16 + (hasText ? 32 : 0) + (bought ?? 0)
   }

@@ -89,7 +89,8 @@ extension FoldSession {
         tables[indices[$0]].widen(channels: width, words: words)
         tables[indices[$0]].finish()
       }
-      try runs.add(indices.map { tables[$0] }, purchases: purchases)
+      try runs.add(
+        indices.map { tables[$0] }, purchases: purchases.map { all in indices.map { all[$0] } })
       for index in indices { drop(index, spill) }
     }
     let inside = partitions.indices.filter { spill.outside[$0] == nil }

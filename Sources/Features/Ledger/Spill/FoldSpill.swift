@@ -16,7 +16,7 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
     let arena: SpillFile.Extent?
     let texts: SpillFile.Extent?
     let farDays: [(state: UInt32, age: Int32)]
-    let purchases: (words: Int, count: Int, states: SpillFile.Extent)?
+    let purchases: (words: Int, records: SpillFile.Extent)?
     let overflowed: Bool
     var rows: [SpilledRows] = []
 
@@ -36,8 +36,8 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
       }
       farDays = table.farDays
       self.purchases = try purchases.map {
-        let states = UnsafeRawBufferPointer(start: $0.states, count: $0.count * $0.layout.stride)
-        return ($0.layout.words, $0.count, try file.append(states))
+        let records = UnsafeRawBufferPointer(start: $0.records, count: $0.count * $0.layout.stride)
+        return ($0.layout.words, try file.append(records))
       }
       overflowed = table.overflowed || purchases?.overflowed == true
     }
@@ -75,7 +75,7 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
 
   func empty() -> (PartitionTable<Amount>, PurchaseTable<Amount>?) {
     (
-      PartitionTable(layout: layout, hasText: hasText),
+      PartitionTable(layout: layout, hasText: hasText, keepsRowStates: windows != nil),
       windows.map { PurchaseTable($0) }
     )
   }
@@ -150,7 +150,8 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
       preconditionFailure("only what was written out is taken back")
     }
     let table = PartitionTable<Amount>(
-      layout: known.layout, hasText: hasText, capacity: max(known.count, expected))
+      layout: known.layout, hasText: hasText, capacity: max(known.count, expected),
+      keepsRowStates: windows != nil)
     table.restart(count: known.count, layout: known.layout)
     try read(known.states, into: table.states)
     if let arena = known.arena, let texts = known.texts {
@@ -158,11 +159,12 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
     }
     for day in known.farDays { table.restoreFarDay(state: Int(day.state), age: day.age) }
     table.rebuildSlots()
-    let purchases = windows.map { PurchaseTable<Amount>($0) }
+    let purchases = windows.map {
+      PurchaseTable<Amount>($0, capacity: max(known.count, expected))
+    }
     if let purchases, let bought = known.purchases {
-      purchases.prepare(count: bought.count, words: bought.words)
-      try read(bought.states, into: purchases.states)
-      purchases.rebuildSlots(isText: hasText)
+      purchases.extend(to: known.count, words: bought.words)
+      try read(bought.records, into: purchases.records)
     }
     let packer = RowPacker<Amount>()
     for rows in known.rows {
@@ -172,7 +174,8 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
         } else {
           table.fold(rows, channels: channels, words: words)
         }
-        purchases?.fold(rows, ids: ids, words: purchaseWords)
+        purchases?.fold(
+          rows, of: table.rowStates.base, count: table.count, words: purchaseWords)
       }
     }
     known.rows = []
