@@ -150,19 +150,17 @@ extension PurchaseModel {
     let (clv, clvRows) = Buffer<Double>.uninitialized(count: rows)
     nonisolated(unsafe) let (spendOut, valueOut, clvOut) = (spendRows, valueRows, clvRows)
     try workers.forEach(shards.count) { shard in
-      perCell.withUnsafeBufferPointer { perCell in
-        withExtendedLifetime((summary, cells, means)) {
-          let (cellOfRow, repeats, means) =
-            (cells.cellOfRow.base, summary.repeats.base, means.base)
-          for row in shards[shard] {
-            let cell = perCell[Int(cellOfRow[row])]
-            let money = spend.expectedSpend(repeats: Double(repeats[row]), meanSpend: means[row])
-            aliveOut.initializeElement(at: row, to: cell.x)
-            expectedOut.initializeElement(at: row, to: cell.y)
-            spendOut.initializeElement(at: row, to: money)
-            valueOut.initializeElement(at: row, to: cell.y * money * horizon.margin)
-            clvOut.initializeElement(at: row, to: cell.z * money * horizon.margin)
-          }
+      withExtendedLifetime((summary, cells, means, perCell)) {
+        let (cellOfRow, repeats, means, perCell) =
+          (cells.cellOfRow.base, summary.repeats.base, means.base, perCell.base)
+        for row in shards[shard] {
+          let cell = perCell[Int(cellOfRow[row])]
+          let money = spend.expectedSpend(repeats: Double(repeats[row]), meanSpend: means[row])
+          aliveOut.initializeElement(at: row, to: cell.x)
+          expectedOut.initializeElement(at: row, to: cell.y)
+          spendOut.initializeElement(at: row, to: money)
+          valueOut.initializeElement(at: row, to: cell.y * money * horizon.margin)
+          clvOut.initializeElement(at: row, to: cell.z * money * horizon.margin)
         }
       }
     }
@@ -171,7 +169,7 @@ extension PurchaseModel {
       expectedValue: value, clv: clv)
   }
 
-  /// Per customer: P(alive); expected transactions to the horizon, the same discounted by month, and
+  /// Per cell: P(alive); expected transactions to the horizon, the same discounted by month, and
   /// those in the first `window`.
   package func futures(
     _ cells: PurchaseCells, horizon: ValueHorizon, window: Double, workers: Workers
@@ -180,22 +178,7 @@ extension PurchaseModel {
     let futures = try exposureFutures(cells, horizon: horizon, workers: workers)
     let near = try exposureFutures(
       cells, horizon: ValueHorizon(length: window, monthlyDiscount: 0), workers: workers)
-    var perCell = try cellScores(cells, futures, workers: workers)
-    for cell in perCell.indices {
-      perCell[cell].w = perCell[cell].x * near[Int(cells.exposureOfCell[cell])].x
-    }
-    let shards = Shards(rows: cells.customers, rowsPerShard: 1 << 16)
-    return try Buffer(count: cells.customers) { target in
-      nonisolated(unsafe) let target = target
-      try workers.forEach(shards.count) { [perCell] shard in
-        let cellOfRow = cells.cellOfRow.values
-        perCell.withUnsafeBufferPointer { perCell in
-          for row in shards[shard] {
-            target.initializeElement(at: row, to: perCell[Int(cellOfRow[row])])
-          }
-        }
-      }
-    }
+    return try cellScores(cells, futures, near: near, workers: workers)
   }
 
   /// Per exposure, given alive: transactions to the horizon, and the same discounted by month.
@@ -217,18 +200,26 @@ extension PurchaseModel {
     }.flatMap { $0 }
   }
 
-  /// Per cell: P(alive), expected transactions, expected discounted transactions.
+  /// Per cell: P(alive), expected transactions, expected discounted transactions, and those of `near`.
   private func cellScores(
-    _ cells: PurchaseCells, _ futures: [SIMD2<Double>], workers: Workers
-  ) throws -> [SIMD4<Double>] {
+    _ cells: PurchaseCells, _ futures: [SIMD2<Double>], near: [SIMD2<Double>]? = nil,
+    workers: Workers
+  ) throws -> Buffer<SIMD4<Double>> {
     let shards = Shards(rows: cells.count, rowsPerShard: 1 << 13)
-    return try workers.map(shards.count) { shard in
-      shards[shard].map { cell in
-        let alive = probabilityAlive(
-          repeats: Double(cells.repeats[cell]), recency: cells.recency[cell], age: cells.age[cell])
-        let future = futures[Int(cells.exposureOfCell[cell])]
-        return SIMD4(alive, alive * future.x, alive * future.y, 0)
+    return try Buffer(count: cells.count) { target in
+      nonisolated(unsafe) let target = target
+      try workers.forEach(shards.count) { shard in
+        for cell in shards[shard] {
+          let alive = probabilityAlive(
+            repeats: Double(cells.repeats[cell]), recency: cells.recency[cell],
+            age: cells.age[cell])
+          let exposure = Int(cells.exposureOfCell[cell])
+          let future = futures[exposure]
+          let soon = near.map { alive * $0[exposure].x } ?? 0
+          target.initializeElement(
+            at: cell, to: SIMD4(alive, alive * future.x, alive * future.y, soon))
+        }
       }
-    }.flatMap { $0 }
+    }
   }
 }

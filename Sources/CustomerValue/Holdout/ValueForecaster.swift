@@ -90,15 +90,12 @@ struct PurchaseModelForecasts: Sendable {
   /// Of what is known already of some places: x is P(alive), w the purchases expected in the
   /// forecasts' days.
   init(
-    _ futures: [PurchaseModelKind: Buffer<SIMD4<Double>>], spend: GammaGamma,
+    _ futures: [PurchaseModelKind: [SIMD4<Double>]], spend: GammaGamma,
     _ snapshot: PurchaseSnapshot, _ places: Range<Int>
   ) {
-    expected = futures.mapValues { futures in
-      withExtendedLifetime(futures) { places.map { futures.base[$0].w } }
-    }
-    alive = futures.mapValues { futures in
-      withExtendedLifetime(futures) { places.map { futures.base[$0].x } }
-    }
+    // Key paths into vectors are looked up at run time, row by row; closures are inlined.
+    expected = futures.mapValues { $0.map { $0.w } }
+    alive = futures.mapValues { $0.map { $0.x } }
     self.spend = Self.spend(spend, snapshot.summary, places)
   }
 
@@ -239,7 +236,7 @@ enum SimpleRule {
     length: Int, workers: Workers
   ) throws -> SnapshotForecast {
     let all = try forecasts(candidate, purchases, snapshot, length: length, workers: workers)
-    return SnapshotForecast(days: all.values.map(\.x), amounts: all.values.map(\.y))
+    return SnapshotForecast(days: all.values.map { $0.x }, amounts: all.values.map { $0.y })
   }
 
   /// Days and amounts.
