@@ -39,7 +39,7 @@ struct ColumnProfile: Sendable {
         column, bins, counts, probabilities: Self.quartiles, mean: mean, labels, workers)
       squares = nearby.squares
       quartiles = try workers.map(base + 1) { group in
-        let values = nearby.sortedKeys(of: group)
+        let values = nearby.sorted(of: group)
         return OrderStatistics.quantiles(count: counts.present[group], at: Self.quartiles) {
           nearby.value(at: $0, of: group, among: values, counts)
         }
@@ -219,7 +219,8 @@ private struct BinCounts: Sendable {
 private struct NearbyValues: Sendable {
   /// Sum of squared distances of all values from the mean.
   let squares: Double
-  private let keys: [[UInt64]]
+  /// In no order. A value that many have in a row, as 0 often is, is one entry.
+  private let values: [[(key: UInt64, times: Int)]]
   private let bins: ValueBins
 
   init(
@@ -241,48 +242,65 @@ private struct NearbyValues: Sendable {
     }
     struct Found {
       var squares = 0.0
-      var keys: [(key: UInt64, label: Int32, wish: UInt8)] = []
+      var values: [(key: UInt64, times: Int, label: Int32, wish: UInt8)] = []
     }
     let wishes = wanted
     let parts = try workers.map(labels.shards.count) { shard in
       var found = Found()
       var squares = 0.0
+      // Of each segment, its last entry.
+      var last = [Int](repeating: -1, count: base)
       wishes.withUnsafeBufferPointer { wishes in
         labels.forEach(in: shard, of: column) { label, value in
           squares += (value - mean) * (value - mean)
           let key = OrderStatistics.key(value)
           let wish = wishes[label * width + bins.bin(ofKey: key)]
-          if wish != 0 { found.keys.append((key, Int32(truncatingIfNeeded: label), wish)) }
+          guard wish != 0 else { return }
+          if last[label] >= 0, found.values[last[label]].key == key {
+            found.values[last[label]].times += 1
+          } else {
+            last[label] = found.values.count
+            found.values.append((key, 1, Int32(truncatingIfNeeded: label), wish))
+          }
         }
       }
       found.squares = squares
       return found
     }
     squares = parts.reduce(0) { $0 + $1.squares }
-    var keys = [[UInt64]](repeating: [], count: base + 1)
-    for part in parts {
-      for found in part.keys {
-        if found.wish & 1 != 0 { keys[Int(found.label)].append(found.key) }
-        if found.wish & 2 != 0 { keys[base].append(found.key) }
+    values = try workers.map(base + 1) { group in
+      parts.flatMap { part in
+        part.values.compactMap { found in
+          let isWanted =
+            group < base
+            ? found.wish & 1 != 0 && Int(found.label) == group : found.wish & 2 != 0
+          return isWanted ? (found.key, found.times) : nil
+        }
       }
     }
-    self.keys = keys
     self.bins = bins
   }
 
-  func sortedKeys(of group: Int) -> [UInt64] { keys[group].sorted() }
+  func sorted(of group: Int) -> [(key: UInt64, times: Int)] {
+    values[group].sorted { $0.key < $1.key }
+  }
 
-  /// - Parameter sorted: The group's ``sortedKeys(of:)``.
+  /// - Parameter sorted: The group's ``sorted(of:)``.
   func value(
-    at rank: Int, of group: Int, among sorted: [UInt64], _ counts: BinCounts
+    at rank: Int, of group: Int, among sorted: [(key: UInt64, times: Int)], _ counts: BinCounts
   ) -> Double {
     let (bin, below) = counts.place(of: rank, in: group)
     // Whole bins were gathered, so the bin's keys lie together.
     var (low, high) = (0, sorted.count)
     while low < high {
       let middle = (low + high) / 2
-      if bins.bin(ofKey: sorted[middle]) < bin { low = middle + 1 } else { high = middle }
+      if bins.bin(ofKey: sorted[middle].key) < bin { low = middle + 1 } else { high = middle }
     }
-    return OrderStatistics.value(sorted[low + rank - below])
+    var left = rank - below
+    while left >= sorted[low].times {
+      left -= sorted[low].times
+      low += 1
+    }
+    return OrderStatistics.value(sorted[low].key)
   }
 }
