@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "Failure.hpp"
+#include "WriteBehind.hpp"
 
 using namespace bridge;
 
@@ -58,7 +59,8 @@ class ParquetFormat final : public Format {
     properties.max_row_group_length(INT64_MAX);
     // Columns are encoded and compressed side by side page by page; what is left of them when a row
     // group ends is compressed one after the other, so pages are small.
-    if (!options.dictionaries) properties.data_pagesize(256 << 10);
+    // A page is a compressor's context, which costs as much as some thousand rows.
+    if (!options.dictionaries) properties.data_pagesize(256 << 10)->max_rows_per_page(128 << 10);
     for (const auto &field : schema->fields()) {
       const auto type = field->type()->id();
       const bool is_text = type == arrow::Type::STRING || type == arrow::Type::LARGE_STRING ||
@@ -227,6 +229,7 @@ ArrowBridgeWriter *arrow_bridge_writer_open(
           Doing::writing);
     }
     if (options.output == ARROW_BRIDGE_WRITE_PARQUET) {
+      if (options.threads > 1) writer->sink = std::make_shared<WriteBehind>(writer->file);
       writer->format = std::make_unique<ParquetFormat>(writer->sink, writer->schema, options);
     } else if (options.output == ARROW_BRIDGE_WRITE_IPC) {
       writer->format = std::make_unique<IPCFormat>(writer->sink, writer->schema, options);

@@ -117,12 +117,27 @@ package struct Validity: Sendable {
 
   /// From one flag a row; nil when all are present.
   package init?(present: [Bool]) {
-    guard present.contains(false) else { return nil }
-    let bytes = Buffer<UInt8>(count: (present.count + 7) / 8) { target in
-      target.initialize(repeating: 0)
-      for (row, flag) in present.enumerated() where flag { target[row >> 3] |= 1 << UInt8(row & 7) }
+    self.init(Buffer(present)) { $0 }
+  }
+
+  /// From one value a row; nil when all are present.
+  @inline(__always)
+  package init?<Value>(_ values: Buffer<Value>, isPresent: (Value) -> Bool) {
+    let (base, count) = (values.base, values.count)
+    var missing = 0
+    for row in 0..<count { missing += isPresent(base[row]) ? 0 : 1 }
+    guard missing > 0 else { return nil }
+    let bytes = Buffer<UInt8>(count: (count + 7) / 8) { target in
+      for byte in target.indices {
+        var bits: UInt8 = 0
+        for row in 8 * byte..<min(8 * byte + 8, count) {
+          bits |= (isPresent(base[row]) ? 1 : 0) << UInt8(row & 7)
+        }
+        target.initializeElement(at: byte, to: bits)
+      }
     }
-    self.init(bytes: bytes, offset: 0, count: present.count)
+    withExtendedLifetime(values) {}
+    self.init(bytes: bytes, offset: 0, count: count)
   }
 
   @inline(__always)

@@ -24,7 +24,7 @@ struct OutputColumn: Sendable {
   ) -> OutputColumn {
     OutputColumn(name, .double, isRequired: isRequired) { rows in
       let part = values[rows]
-      return Column(.double(part), validity: isRequired ? nil : missing(part))
+      return Column(.double(part), validity: isRequired ? nil : Validity(part) { $0 == $0 })
     }
   }
 
@@ -58,8 +58,7 @@ struct OutputColumn: Sendable {
     OutputColumn(name, .float) { rows in
       let part = values[rows]
       // k = 1 has no second-nearest centroid.
-      guard part.values.contains(where: { !$0.isFinite }) else { return Column(.float(part)) }
-      return Column(.float(part), validity: Validity(present: part.values.map(\.isFinite)))
+      return Column(.float(part), validity: Validity(part) { $0.isFinite })
     }
   }
 
@@ -68,12 +67,13 @@ struct OutputColumn: Sendable {
     let texts = Strings(names)
     return OutputColumn(name, .string) { rows in
       let part = codes[rows]
-      guard part.values.contains(where: { $0 < 0 }) else {
+      guard let validity = Validity(part, isPresent: { $0 >= 0 }) else {
         return Column(.dictionary(codes: part, texts))
       }
-      let filled = Buffer(part.values.map { max($0, 0) })
-      return Column(
-        .dictionary(codes: filled, texts), validity: Validity(present: part.values.map { $0 >= 0 }))
+      let filled = Buffer<Int32>(count: part.count) { target in
+        for row in 0..<part.count { target[row] = max(part.base[row], 0) }
+      }
+      return Column(.dictionary(codes: filled, texts), validity: validity)
     }
   }
 
@@ -82,11 +82,6 @@ struct OutputColumn: Sendable {
   /// - Parameter isRequired: No id is missing; false where a table in pieces would not know.
   static func identifier(_ name: String, _ ids: Column, isRequired: Bool = true) -> OutputColumn {
     OutputColumn(name, ids.type, isRequired: isRequired) { ids.slice($0) }
-  }
-
-  private static func missing(_ part: Buffer<Double>) -> Validity? {
-    guard part.values.contains(where: \.isNaN) else { return nil }
-    return Validity(present: part.values.map { !$0.isNaN })
   }
 }
 
