@@ -11,7 +11,7 @@ import Testing
 
   private static func fold(
     _ ledger: PlainLedger, _ kind: PurchaseWindows.Kind, form: PlainLedger.IDForm, sizes: [Int],
-    threads: Int
+    threads: Int, edges: [Int] = edges
   ) throws -> (ids: [String], purchases: CustomerPurchases) {
     var fold = LedgerFold(
       format: LedgerFormat(), asOf: asOf,
@@ -91,6 +91,22 @@ import Testing
       abs(purchases.amount(place, from: 0) - Double(sums[id] ?? -1) / 100) > 1e-9
     }
     #expect(wrong == 0)
+  }
+
+  /// A frozen model's scores are those of its fit, which cuts at many more ages.
+  @Test func finerWindowsChangeNoBitOfASum() throws {
+    let ledger = FoldTwinTests.ledger(rows: 6_000, customers: 300, span: 1_200, seed: 12)
+    let fine = try Self.fold(
+      ledger, .all, form: .int64, sizes: [6_000], threads: 2, edges: Array(0..<40).map { 30 * $0 }
+    ).purchases
+    let coarse = try Self.fold(
+      ledger, .all, form: .int64, sizes: [6_000], threads: 2, edges: [0, 90, 360]
+    ).purchases
+    for row in 0..<fine.customers {
+      for (from, to) in [(0, 90), (90, 360), (0, 360), (0, nil)] as [(Int, Int?)] {
+        #expect(fine.amount(row, from: from, to: to) == coarse.amount(row, from: from, to: to))
+      }
+    }
   }
 
   @Test func neitherBatchesNorThreadsChangeABit() throws {

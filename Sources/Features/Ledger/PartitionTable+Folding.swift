@@ -65,8 +65,7 @@ extension PartitionTable {
           let (state, _) = memory.find(ahead[place].hash) { _ in true }
           ahead[place].state = state
           if state >= 0 {
-            tranche_prefetch(memory.state(state))
-            tranche_prefetch(memory.state(state) + 64)
+            memory.prefetch(state)
             if let texts = memory.texts { tranche_prefetch(texts + state) }
           }
         }
@@ -114,8 +113,7 @@ extension PartitionTable {
             memory.slots[slot] = UInt32(state + 1)
           }
           ahead[named & (stateDistance - 1)] = state
-          tranche_prefetch(memory.state(state))
-          tranche_prefetch(memory.state(state) + 64)
+          memory.prefetch(state)
         }
         guard turn >= 0 else { continue }
         found?[turn] = UInt32(truncatingIfNeeded: current)

@@ -152,6 +152,15 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
     @inline(__always)
     func state(_ index: Int) -> UnsafeMutableRawPointer { states + index * stride }
 
+    /// Asks for a state's lines: up to three or four, of which a row needs the first and the last ones.
+    @inline(__always)
+    func prefetch(_ index: Int) {
+      let state = state(index)
+      tranche_prefetch(state)
+      tranche_prefetch(state + 64)
+      tranche_prefetch(state + (stride - 8))
+    }
+
     /// The state whose slot bears the hash's tag and that `matches`, −1 for none; and the slot where
     /// the search ended.
     @inline(__always)

@@ -68,7 +68,8 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
       if position + distance < rows.count {
         let record = records + Int(customers[position + distance]) * stride
         tranche_prefetch(record)
-        tranche_prefetch(record + wordsOffset)
+        tranche_prefetch(record + 64)
+        tranche_prefetch(record + (stride - 8))
       }
       let row = rows[position]
       if isPositiveOnly && row.amount.isNegative { continue }

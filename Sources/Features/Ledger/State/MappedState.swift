@@ -31,7 +31,15 @@ struct MappedState: @unchecked Sendable {
   private let columns: StateColumns
   private let files: [MappedTable]
   /// Those with days that move as time goes on to as-of.
-  private let dayFiles: [(table: MappedTable, index: LedgerStateIndex.DayFile)]
+  private let dayFiles: [DayFile]
+
+  private struct DayFile {
+    let table: MappedTable
+    let batches: [LedgerStateIndex.Batch]
+    let firstDay: Int32
+    /// By day from the first on, the age bucket before and now.
+    let moves: [(from: UInt8, to: UInt8)]
+  }
 
   init(folder: String, index: LedgerStateIndex, asOf: Int32, workers: Workers) throws {
     self.folder = folder
@@ -48,8 +56,19 @@ struct MappedState: @unchecked Sendable {
         Int(file.lastDay) > Int(index.asOf) - boundary && Int(file.firstDay) <= Int(asOf) - boundary
       }
     }
-    dayFiles = try workers.map(moving.count) { number in
-      (try MappedTable(path: folder + "/" + moving[number].name), moving[number])
+    let tables = try workers.map(moving.count) {
+      try MappedTable(path: folder + "/" + moving[$0].name)
+    }
+    dayFiles = try zip(tables, moving).map { table, file in
+      let days = Int(file.lastDay) - Int(file.firstDay) + 1
+      guard days > 0, days <= 36_526 else { throw InputError.damagedState(table.path) }
+      func bucket(_ age: Int) -> UInt8 { UInt8(needs.boundaries.count { age >= $0 }) }
+      return DayFile(
+        table: table, batches: file.batches, firstDay: file.firstDay,
+        moves: (0..<days).map { offset in
+          let day = Int(file.firstDay) + offset
+          return (bucket(Int(index.asOf) - day), bucket(Int(asOf) - day))
+        })
     }
     var groups: [Group] = []
     for (number, file) in files.enumerated() {
@@ -68,7 +87,7 @@ struct MappedState: @unchecked Sendable {
             lastDays: batch.columns[1], firstDays: batch.columns[2]))
       }
     }
-    for (table, file) in dayFiles {
+    for (table, file) in zip(tables, moving) {
       let names = ["customer_id", "day"] + (needs.amounts ? ["amount"] : [])
       guard table.fields.map(\.name) == names,
         table.batches.map(\.rows) == file.batches.map(\.rows),
@@ -113,6 +132,8 @@ struct MappedState: @unchecked Sendable {
     return UnsafeBufferPointer(
       start: bytes + Int(offsets[row]), count: Int(offsets[row + 1] - offsets[row]))
   }
+
+  private func damaged(_ file: DayFile) -> InputError { .damagedState(file.table.path) }
 
   private func damaged(_ group: Group) -> InputError {
     .damagedState(group.file.map { files[$0].path } ?? folder)
@@ -180,39 +201,27 @@ struct MappedState: @unchecked Sendable {
   /// Takes the transactions that left a window since the state's as-of from their age bucket to the
   /// next one. Both sides are in order of the ids, so one walk finds each transaction's customer.
   func move<Amount>(
-    _ group: Group, in table: PartitionTable<Amount>, asOf: Int32, _ scratch: inout WidenedColumns
+    _ group: Group, in table: PartitionTable<Amount>, _ scratch: inout WidenedColumns
   ) throws {
     guard group.file != nil else { return }
     let last = group.batch.rows - 1
-    for (file, described) in dayFiles {
-      // By day of the file: the bucket before and now.
-      let days = Int(described.lastDay) - Int(described.firstDay) + 1
-      guard days > 0, days <= 36_526 else { throw InputError.damagedState(file.path) }
-      let moves = (0..<days).map { day -> (from: UInt8, to: UInt8) in
-        let day = Int(described.firstDay) + day
-        return (bucket(Int(index.asOf) - day), bucket(Int(asOf) - day))
-      }
-      for (batch, known) in zip(file.batches, described.batches) where batch.rows > 0 {
+    for file in dayFiles {
+      for (batch, known) in zip(file.table.batches, file.batches) where batch.rows > 0 {
         let ids = batch.columns[0]
         guard compare(ids, 0, group.batch.columns[0], last) <= 0,
           compare(ids, batch.rows - 1, group.batch.columns[0], 0) >= 0
         else { continue }
         // A batch of the days is about as long as a group, and met by one or two of them.
-        guard batch.checksum == known.checksum else { throw InputError.damagedState(file.path) }
+        guard batch.checksum == known.checksum else { throw damaged(file) }
         let first = lowerBound(batch, group, row: 0, after: false)
         let end = lowerBound(batch, group, row: last, after: true)
         let isWhole =
           index.textIdentifiers
-          ? walkTexts(batch, first..<end, group, table, moves, described.firstDay)
-          : walkIntegers(
-            batch, first..<end, table, group.batch.rows, moves, described.firstDay, &scratch)
-        guard isWhole else { throw InputError.damagedState(file.path) }
+          ? walkTexts(batch, first..<end, group, table, file)
+          : walkIntegers(batch, first..<end, table, group.batch.rows, file, &scratch)
+        guard isWhole else { throw damaged(file) }
       }
     }
-  }
-
-  private func bucket(_ age: Int) -> UInt8 {
-    UInt8(index.settings.keeps.boundaries.count { age >= $0 })
   }
 
   private func compare(
@@ -238,14 +247,15 @@ struct MappedState: @unchecked Sendable {
 
   private func walkIntegers<Amount>(
     _ batch: NarrowBatch, _ rows: Range<Int>, _ table: PartitionTable<Amount>, _ customers: Int,
-    _ moves: [(from: UInt8, to: UInt8)], _ firstDay: Int32, _ scratch: inout WidenedColumns
+    _ file: DayFile, _ scratch: inout WidenedColumns
   ) -> Bool {
     scratch.widen(batch.columns, rows)
     let (ids, days, amounts) = (scratch.ids.base, scratch.days.base, scratch.amounts.base)
     let hasAmounts = batch.columns.count > 2
     let directory = table.directory
     var next = 0
-    return moves.withUnsafeBufferPointer { moves in
+    let firstDay = file.firstDay
+    return file.moves.withUnsafeBufferPointer { moves in
       for row in 0..<rows.count {
         let day = Int(days[row]) - Int(firstDay)
         guard moves.indices.contains(day) else { return false }
@@ -270,8 +280,9 @@ struct MappedState: @unchecked Sendable {
 
   private func walkTexts<Amount>(
     _ batch: NarrowBatch, _ rows: Range<Int>, _ group: Group, _ table: PartitionTable<Amount>,
-    _ moves: [(from: UInt8, to: UInt8)], _ firstDay: Int32
+    _ file: DayFile
   ) -> Bool {
+    let (moves, firstDay) = (file.moves, file.firstDay)
     var state = 0
     for row in rows {
       let day = Int(Self.value(batch.columns[1], row)) - Int(firstDay)

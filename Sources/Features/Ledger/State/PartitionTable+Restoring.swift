@@ -73,8 +73,7 @@ extension PartitionTable {
     for position in 0..<rows.count {
       if position + distance < rows.count {
         let next = directory.state(of: rows[position + distance].key)
-        tranche_prefetch(memory.state(next))
-        tranche_prefetch(memory.state(next) + 64)
+        memory.prefetch(next)
       }
       let row = rows[position]
       var state = directory.state(of: row.key)

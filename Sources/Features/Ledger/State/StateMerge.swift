@@ -182,7 +182,7 @@ struct StateMerge<Amount: LedgerAmount>: @unchecked Sendable {
     try previous.restore(source, into: table, asOf: setup.asOf)
     table.index()
     if previous.index.asOf < setup.asOf {
-      try previous.move(source, in: table, asOf: setup.asOf, &scratch.columns)
+      try previous.move(source, in: table, &scratch.columns)
     }
     for block in blocks {
       block.withRows(of: number, &scratch.rows) { rows, ids in
