@@ -37,7 +37,7 @@ class WriteBehind final : public arrow::io::OutputStream {
   void begin_storing(size_t bytes);
 
   /// A giver waits when this many chunks do.
-  static constexpr size_t most_waiting = 16;
+  static constexpr size_t most_waiting = 8;
   static constexpr size_t chunk_bytes = 1 << 20;
   static constexpr int64_t stored_at_once = 8 << 20;
 

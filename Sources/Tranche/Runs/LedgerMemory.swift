@@ -34,6 +34,10 @@ struct LedgerMemory: Sendable {
       + max(0, needs.outputColumns * ScoreTable.chunk * 18 - (64 << 20))
   }
 
+  /// Of a row group, what it is compressed to. That much comes without anybody looking whether pages
+  /// have to go.
+  private var encoded: Int { min(budget.bytes / 8, needs.outputColumns * ScoreTable.chunk * 3) }
+
   /// What folding takes at least beside that: rows being decoded, and a partition per thread.
   private static let leastFold = 64 << 20
 
@@ -58,12 +62,12 @@ struct LedgerMemory: Sendable {
       needs: least(customers: size.customers), for: "for \(size.customers) customers")
     return try SpillSpace(
       folder: folder, capacity: size.bytes + size.customers * needs.laterBytes + (64 << 20),
-      residentLimit: budget.bytes - budget.bytes / 8)
+      residentLimit: budget.bytes - budget.bytes / 8 - encoded)
   }
 
   /// The budget that so many customers need at least.
   func least(customers: Int) -> Int {
-    // Pages of the temporary file are let go beyond seven eighths of the budget.
+    // Pages of the temporary file are let go beyond about seven eighths of the budget.
     max(fixed + Self.leastFold, fixed + customers * needs.residentBytes + (32 << 20))
   }
 }
