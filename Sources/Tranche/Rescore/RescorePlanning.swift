@@ -116,8 +116,9 @@ extension RescorePlan {
   /// What customers cost after the fold, measured at 2M to 30M customers and rounded up.
   func memoryNeeds(_ run: RescoreRun) -> LedgerMemory.Needs {
     var needs = LedgerMemory.Needs(ledgerColumns: 4, outputColumns: outputColumns)
-    // The matrix, labels, distances, bounds, members of segments, and a column a score.
-    needs.laterBytes = 160 + 8 * scores.count + (needsForecast ? 560 : 0)
+    // The matrix, labels, distances, bounds, members of segments, and a column a score; of a forecast
+    // where no two customers are alike the snapshot, its cells and what three models say of them.
+    needs.laterBytes = 160 + 8 * scores.count + (needsForecast ? 300 : 0)
     // Quantiles of a segment gather its values; ids of the run before are looked up.
     needs.hasForecast = needsForecast
     needs.residentBytes = 24 + (needsForecast ? 40 : 0) + (run.previous == nil ? 0 : 48)
@@ -164,9 +165,9 @@ struct RescoreEstimate {
     }
     spillBytes = spilled
     // Measured on two cores with 2M to 30M customers: 7 million rows a second and thread; eight
-    // features, K-Means and writing 1.3 µs a customer on one thread, forecasts of value 12 µs; 0.45 GB
-    // of temporary files a second, written and read.
-    let later = needs.hasForecast ? 12e-6 : 1.3e-6
+    // features, K-Means and writing 1.3 µs a customer on one thread, forecasts of value 6.5 µs with a
+    // fit, half of it without; 0.45 GB of temporary files a second, written and read.
+    let later = needs.hasForecast ? 6.5e-6 : 1.3e-6
     seconds =
       0.5 + (Double(rows) / 7e6 + Double(customers) * later) / Double(threads)
       + Double(spilled) / 0.45e9
