@@ -149,7 +149,8 @@ private enum Twin {
 
   /// Two texts of one hash are two customers: the table compares the texts themselves.
   @Test func equalHashesAreNotEqualIDs() {
-    let table = PartitionTable<Int64>(layout: StateLayout(channels: 0, words: 0), hasText: true)
+    let table = PartitionTable<Int64>(
+      layout: StateLayout(ends: [30, 90, 180, 365], channels: 0, words: 0), hasText: true)
     let texts = (0..<1_000).map { Array("customer \($0 % 500)".utf8) }
     let bytes = texts.flatMap { $0 }
     bytes.withUnsafeBufferPointer { bytes in

@@ -235,25 +235,14 @@ enum SimpleRule {
     _ candidate: ValueCandidate, _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot,
     length: Int, workers: Workers
   ) throws -> SnapshotForecast {
-    let all = try forecasts(candidate, purchases, snapshot, length: length, workers: workers)
-    return SnapshotForecast(days: all.values.map { $0.x }, amounts: all.values.map { $0.y })
-  }
-
-  /// Days and amounts.
-  static func forecasts(
-    _ candidate: ValueCandidate, _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot,
-    length: Int, workers: Workers
-  ) throws -> Buffer<SIMD2<Double>> {
     let shards = Shards(rows: snapshot.count, rowsPerShard: 1 << 12)
-    let (all, storage) = Buffer<SIMD2<Double>>.uninitialized(count: snapshot.count)
-    nonisolated(unsafe) let target = storage
-    try workers.forEach(shards.count) { shard in
-      for place in shards[shard] {
-        let (days, amount) = forecast(
+    let all = try workers.map(shards.count) { shard in
+      shards[shard].map { place in
+        forecast(
           candidate, purchases, Int(snapshot.rows.base[place]), age: snapshot.age, length: length)
-        target.initializeElement(at: place, to: SIMD2(days, amount))
       }
     }
-    return all
+    return SnapshotForecast(
+      days: all.flatMap { $0.map { $0.days } }, amounts: all.flatMap { $0.map { $0.amount } })
   }
 }

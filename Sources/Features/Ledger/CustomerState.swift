@@ -17,8 +17,6 @@ import Columnar
 /// Everything here can be merged with the state of another part of the ledger: sums, counts, minima,
 /// maxima, bit sets.
 struct StateLayout: Equatable {
-  /// Ages in days at which any window ends.
-  static let everyEnd = [30, 90, 180, 365]
   static let countsOffset = 20
 
   /// The first age past each bucket but the last, ascending, then ages that none reaches.
@@ -27,8 +25,8 @@ struct StateLayout: Equatable {
   var channels: Int
   var words: Int
 
-  /// - Parameter ends: Ascending, some of ``everyEnd``.
-  init(ends: [Int] = everyEnd, channels: Int, words: Int) {
+  /// - Parameter ends: Ascending, four at most.
+  init(ends: [Int], channels: Int, words: Int) {
     var padded = SIMD4<Int>(repeating: .max)
     for (bucket, end) in ends.enumerated() { padded[bucket] = end }
     (self.ends, buckets) = (padded, ends.count + 1)

@@ -7,13 +7,8 @@ final class PurchaseHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   private let tables: [PurchaseTable<Amount>]
   /// Where their records begin; reading it counts no references.
   private let bases: [(records: UnsafeMutableRawPointer, layout: PurchaseLayout)]
-  private let windows: PurchaseWindows
-  private let words: Int
-  private let perUnit: Double
-  private let days: (buffer: Buffer<UInt64>, storage: UnsafeMutableBufferPointer<UInt64>)
-  private let amounts: (buffer: Buffer<Double>, storage: UnsafeMutableBufferPointer<Double>)
-  private let firstAmounts: (buffer: Buffer<Double>, storage: UnsafeMutableBufferPointer<Double>)
-  private let firstAges: (buffer: Buffer<Int32>, storage: UnsafeMutableBufferPointer<Int32>)
+  private let planes: PurchasePlanes
+  private let customers: Int
 
   /// - Parameter customers: Rows, all of which are to be written.
   /// - Throws: `InputError` when a customer's sum left the exact range.
@@ -22,14 +17,11 @@ final class PurchaseHarvest<Amount: LedgerAmount>: @unchecked Sendable {
     amountColumn: String
   ) throws {
     guard !tables.contains(where: \.overflowed) else { throw InputError.exactRange(amountColumn) }
-    (self.tables, self.windows) = (tables, windows)
+    (self.tables, self.customers) = (tables, customers)
     bases = tables.map { ($0.records, $0.layout) }
-    words = max(1, tables.reduce(0) { max($0, $1.layout.words) })
-    perUnit = Amount.perUnit(scale: scale)
-    days = Buffer<UInt64>.uninitialized(count: customers * words)
-    amounts = Buffer<Double>.uninitialized(count: customers * windows.edges.count)
-    firstAmounts = Buffer<Double>.uninitialized(count: customers)
-    firstAges = Buffer<Int32>.uninitialized(count: customers)
+    planes = PurchasePlanes(
+      windows, words: max(1, tables.reduce(0) { max($0, $1.layout.words) }),
+      perUnit: Amount.perUnit(scale: scale), capacity: customers)
   }
 
   /// Writes customers to rows from `first` on.
@@ -38,11 +30,9 @@ final class PurchaseHarvest<Amount: LedgerAmount>: @unchecked Sendable {
   func write(_ partition: Int, _ rows: Range<Int>, to first: Int, state: (Int) -> Int) {
     let (records, layout) = bases[partition]
     let (stride, wordsOffset, known) = (layout.stride, layout.wordsOffset, layout.words)
-    let (days, amounts) = (days.storage.baseAddress!, amounts.storage.baseAddress!)
-    let (firstAmounts, firstAges) = (
-      firstAmounts.storage.baseAddress!, firstAges.storage.baseAddress!
-    )
-    let (words, width) = (words, windows.edges.count)
+    let (days, amounts) = (planes.days, planes.amounts)
+    let (firstAmounts, firstAges, perUnit) = (planes.firstAmounts, planes.firstAges, planes.perUnit)
+    let (words, width) = (planes.words, planes.windows.edges.count)
     for row in rows {
       let record = records + state(row) * stride
       let target = first + row - rows.lowerBound
@@ -73,14 +63,10 @@ final class PurchaseHarvest<Amount: LedgerAmount>: @unchecked Sendable {
 
   /// Of all rows.
   func purchases(_ workers: Workers) throws -> CustomerPurchases {
-    let ages = firstAges.buffer
-    let shards = Shards(rows: ages.count, rowsPerShard: 1 << 16)
+    let shards = Shards(rows: customers, rowsPerShard: 1 << 16)
     let oldest = try workers.map(shards.count) { shard in
-      ages.values[shards[shard]].max() ?? -1
+      shards[shard].reduce(-1) { max($0, planes.firstAges[$1]) }
     }
-    return CustomerPurchases(
-      windows: windows, words: words, oldestAge: Int(oldest.max() ?? -1), days: days.buffer,
-      amounts: amounts.buffer, perUnit: perUnit, firstAmounts: firstAmounts.buffer,
-      firstAges: ages)
+    return planes.purchases(count: customers, oldestAge: Int(oldest.max() ?? -1))
   }
 }
