@@ -131,6 +131,18 @@ package final class SpillSpace: Sendable {
     guard let resident = ResidentMemory.bytes, resident > residentLimit else { return }
     madvise(base, capacity, MADV_DONTNEED)
   }
+
+  /// Before work that takes `bytes` without anybody looking: lets mapped pages go when the process
+  /// would grow past its limit.
+  ///
+  /// - Returns: Whether it would, so that others may give back what they keep.
+  package func makeRoom(for bytes: Int) -> Bool {
+    guard let resident = ResidentMemory.bytes, resident + bytes > residentLimit else {
+      return false
+    }
+    madvise(base, capacity, MADV_DONTNEED)
+    return true
+  }
 }
 
 extension Workers {

@@ -90,6 +90,10 @@ enum ScoreTable {
   /// twice as many a whole rescoring of 2M customers took 5 % longer, with half as many no less.
   static let chunk = 262_144
 
+  /// What a row group takes while it is encoded: its values and the next one's, and what they are
+  /// compressed to.
+  static func chunkBytes(columns: Int) -> Int { columns * chunk * 18 }
+
   /// Writes columns of `rows` rows to a new file.
   ///
   /// While a row group is encoded, the next one's columns are made, and what is in the file already is
@@ -114,6 +118,8 @@ enum ScoreTable {
     var ready: [Column] = []
     for number in 0...shards.count {
       try workers.cancellation.check()
+      let needed = Self.chunkBytes(columns: columns.count)
+      if SpillSpace.current?.makeRoom(for: needed) == true { FileMemory.release() }
       let part = ready
       let upcoming = number < shards.count ? shards[number] : 0..<0
       let made = Mutex<[Int: Column]>([:])

@@ -31,12 +31,8 @@ struct LedgerMemory: Sendable {
   /// what they are compressed to.
   var fixed: Int {
     MemoryBudget.fixed(columns: needs.ledgerColumns, threads: threads)
-      + max(0, needs.outputColumns * ScoreTable.chunk * 18 - (64 << 20))
+      + max(0, ScoreTable.chunkBytes(columns: needs.outputColumns) - (64 << 20))
   }
-
-  /// Of a row group, what it is compressed to. That much comes without anybody looking whether pages
-  /// have to go.
-  private var encoded: Int { min(budget.bytes / 8, needs.outputColumns * ScoreTable.chunk * 3) }
 
   /// What folding takes at least beside that: rows being decoded, and a partition per thread.
   private static let leastFold = 64 << 20
@@ -62,7 +58,7 @@ struct LedgerMemory: Sendable {
       needs: least(customers: size.customers), for: "for \(size.customers) customers")
     return try SpillSpace(
       folder: folder, capacity: size.bytes + size.customers * needs.laterBytes + (64 << 20),
-      residentLimit: budget.bytes - budget.bytes / 8 - encoded)
+      residentLimit: budget.bytes - budget.bytes / 8)
   }
 
   /// The budget that so many customers need at least.
