@@ -4,7 +4,14 @@ import Synchronization
 
 extension Cancellation {
   /// A flag raised by SIGINT or SIGTERM; a second signal ends the process at once.
-  package static func onSignals() -> Cancellation {
+  ///
+  /// - Parameters:
+  ///   - grace: Seconds from the first signal on: below the ten that containers are given. Loops see the
+  ///     flag within a fraction of one; whoever waits for a pipe or a server never looks.
+  ///   - expired: Called with the signal when the process is still there after that; ends it.
+  package static func onSignals(
+    grace: Int = 8, expired: @escaping @Sendable (Int32) -> Void
+  ) -> Cancellation {
     let cancellation = Cancellation()
     let queue = DispatchQueue(label: "tranche.signals")
     var sources: [any DispatchSourceSignal] = []
@@ -14,6 +21,7 @@ extension Cancellation {
       source.setEventHandler {
         if cancellation.isCancelled { _exit(128 + number) }
         cancellation.cancel(by: number)
+        queue.asyncAfter(deadline: .now() + .seconds(grace)) { expired(number) }
       }
       source.resume()
       sources.append(source)

@@ -32,6 +32,18 @@ public struct RunContext {
 
   /// Shows nothing, stops never.
   public init() { self.init(progress: { _ in }, cancellation: .never) }
+
+  /// Stops at SIGINT and SIGTERM; a second one ends the process at once.
+  ///
+  /// - Parameter unresponsive: Ends the process when it has not stopped after some seconds, because it
+  ///   waits for a pipe or a server that does not answer. Nothing is unwound then.
+  public static func stoppedBySignals(
+    progress: @escaping (RunProgress) -> Void,
+    unresponsive: @escaping @Sendable (RunFailure) -> Void
+  ) -> RunContext {
+    let cancellation = Cancellation.onSignals { unresponsive(.unresponsive(signal: $0)) }
+    return RunContext(progress: progress, cancellation: cancellation)
+  }
 }
 
 extension Configuration {

@@ -109,12 +109,22 @@ extension RunFailure {
     case let error as SyntheticBankError: self.init(.usage, error.description)
     case let error as Cancelled:
       self.init(
-        error.signal == SIGTERM ? .terminated : .interrupted,
-        "stopped before the end", hint: "nothing was written")
+        Self.code(ofSignal: error.signal), "stopped before the end", hint: "nothing was written")
     default:
       // No error of ours: this is our bug, and the text is all there is to find it by.
       self.init(.bug, "unexpected error: \(error)", hint: "please report it")
     }
+  }
+
+  /// A run that went on waiting after it was asked to stop.
+  static func unresponsive(signal: Int32) -> RunFailure {
+    RunFailure(
+      code(ofSignal: signal), "stopped while it waited for something that did not answer",
+      hint: "what it leaves is hidden, and removed by the next run to the same place")
+  }
+
+  private static func code(ofSignal signal: Int32) -> Code {
+    signal == SIGTERM ? .terminated : .interrupted
   }
 
   private init(_ error: InputError) {

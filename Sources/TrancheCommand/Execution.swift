@@ -12,8 +12,13 @@ enum Execution {
     summary: (Result) -> [String]
   ) throws {
     let meter = ProgressMeter(mode: options.quiet ? .never : options.progress)
+    let context = RunContext.stoppedBySignals(progress: meter.update) { failure in
+      tell(failure, json: options.json)
+      fflush(nil)
+      _exit(failure.code.exitCode)
+    }
     do {
-      let result = try work(RunContext(progress: meter.update, cancellation: .onSignals()))
+      let result = try work(context)
       meter.finish()
       if options.json {
         print(String(decoding: try JSONText.encode(result), as: UTF8.self))
@@ -34,11 +39,15 @@ enum Execution {
 
   /// Prints a failure and leaves with its code.
   static func fail(_ failure: RunFailure, json: Bool) throws -> Never {
-    if json {
-      print(String(decoding: try JSONText.encode(FailureReport(failure)), as: UTF8.self))
+    tell(failure, json: json)
+    throw ExitCode(failure.code.exitCode)
+  }
+
+  private static func tell(_ failure: RunFailure, json: Bool) {
+    if json, let report = try? JSONText.encode(FailureReport(failure)) {
+      print(String(decoding: report, as: UTF8.self))
     }
     StandardError.write("tranche: \(failure.sentence)\n")
-    throw ExitCode(failure.code.exitCode)
   }
 }
 

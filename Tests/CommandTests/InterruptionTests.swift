@@ -17,6 +17,12 @@ import Testing
     try Shell.python(Self.signals, [Tranche.binary.path, folder.url.path])
   }
 
+  @Test func runsThatWaitForTheirInputEndToo() throws {
+    let folder = try TemporaryFolder()
+    try BankTests.bank(customers: 500, in: folder)
+    try Shell.python(Self.waiting, [Tranche.binary.path, folder.url.path])
+  }
+
   @Test func aDiskWithoutRoomKeepsThePreviousOutput() throws {
     let folder = try TemporaryFolder()
     try BankTests.bank(customers: 4_000, in: folder)
@@ -109,6 +115,31 @@ import Testing
       open(".out.lock", "w").write("1 elsewhere\\n")
       assert run(command("2025-12-31", "--force")).returncode == 75
       whole("2025-11-30")
+      """
+
+  private static let waiting =
+    common + """
+      os.mkfifo("pipe.csv")
+      rescore = [binary, "rescore", "--ledger", "pipe.csv", "--as-of", "2025-12-31", "--out", "out", "--json"]
+      fit = [binary, "fit", "-", "--features", "a", "--clusters", "2", "--out", "m.json"]
+      runs = []
+      for number, code, arguments in ((signal.SIGTERM, 143, rescore), (signal.SIGINT, 130, fit)):
+        p = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        runs.append((p, number, code))
+      # Time to come to where they wait; earlier they would stop as any other run.
+      time.sleep(2)
+      for p, number, _ in runs: p.send_signal(number)
+      for p, _, code in runs:
+        assert p.wait(timeout=60) == code, p.returncode
+        out, err = p.stdout.read(), p.stderr.read()
+        assert err.count("\\n") == 1 and "did not answer" in err, err
+        if p.args is rescore: assert json.loads(out)["error"]["code"] == "terminated", out
+        else: assert out == "", out
+      assert not os.path.exists("out") and not os.path.exists("m.json")
+      os.remove("pipe.csv")
+      assert run(command("2025-12-31")).returncode == 0
+      whole("2025-12-31")
+      assert others() == [], others()
       """
 
   private static let crowd =
