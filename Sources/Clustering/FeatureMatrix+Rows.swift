@@ -5,7 +5,7 @@ extension FeatureMatrix {
   /// The given rows, in that order (a row may come more than once), centred as this matrix is.
   func rows(_ selection: [Int]) -> FeatureMatrix {
     let part = FeatureMatrix(rows: selection.count, columns: columns, centers: centers)
-    part.gather(0..<part.tileCount, from: self, selection) { SpillSpace.current?.trim() }
+    part.gather(0..<part.tileCount, from: self, selection)
     return part
   }
 
@@ -13,16 +13,11 @@ extension FeatureMatrix {
   func rows(_ selection: [Int], workers: Workers) throws -> FeatureMatrix {
     let part = FeatureMatrix(rows: selection.count, columns: columns, centers: centers)
     let pieces = Shards(rows: part.tileCount, rowsPerShard: 64)
-    try workers.forEach(pieces.count) {
-      part.gather(pieces[$0], from: self, selection) { workers.afterPiece?() }
-    }
+    try workers.forEach(pieces.count) { part.gather(pieces[$0], from: self, selection) }
     return part
   }
 
-  /// - Parameter afterTile: Rows drawn at random touch far more of a spilled matrix than they hold.
-  private func gather(
-    _ range: Range<Int>, from whole: FeatureMatrix, _ selection: [Int], afterTile: () -> Void
-  ) {
+  private func gather(_ range: Range<Int>, from whole: FeatureMatrix, _ selection: [Int]) {
     let tileRows = Self.tileRows
     let d = columns
     for tile in range {
@@ -38,7 +33,6 @@ extension FeatureMatrix {
           target[column * tileRows + lane] = source[column * tileRows]
         }
       }
-      afterTile()
     }
     finish(tiles: range)
   }

@@ -213,8 +213,7 @@ package struct MiniBatchKMeans {
     let draws = BatchDraws(sweep, seed: configuration.seed)
     var state = MiniBatchKMeans(
       configuration,
-      workers: Workers(
-        threads: 1, cancellation: workers.cancellation, afterPiece: workers.afterPiece))
+      workers: Workers(threads: 1, cancellation: workers.cancellation))
     state.origin = matrix.centers
     state.counts = [Double](repeating: 0, count: k)
     state.shifted = try state.bestStart(sweep, draws)

@@ -196,7 +196,6 @@ package final class TableScan: @unchecked Sendable {
     let columns: [Buffer<Double>]
     do {
       try workers.cancellation.check()
-      workers.afterPiece?()
       columns = try slots.map { slot in
         let parsed = batch.columns[slot].doubles(format)
         if let failure = parsed.failures.first(where: { !$0.isNotFinite }) {

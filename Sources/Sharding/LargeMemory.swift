@@ -12,12 +12,20 @@ package enum LargeMemory {
   private static let populateForWriting: Int32 = 23
 
   /// At least 64-byte aligned, uninitialised; freed by `deallocate()`.
-  package static func allocate(bytes: Int) -> UnsafeMutableRawPointer {
-    let isLarge = bytes >= largePage
+  ///
+  /// - Parameter isSparse: Little of it may ever be written, which large pages would hide.
+  package static func allocate(bytes: Int, isSparse: Bool = false) -> UnsafeMutableRawPointer {
+    let isLarge = bytes >= largePage && !isSparse
     let memory = UnsafeMutableRawPointer.allocate(
       byteCount: max(bytes, 1), alignment: isLarge ? largePage : 64)
     if isLarge { preferLargePages(memory, bytes: bytes) }
     return memory
+  }
+
+  /// Of a block of so many bytes, about what is in memory once the first `used` were written.
+  package static func resident(_ used: Int, of bytes: Int, isSparse: Bool = false) -> Int {
+    let page = bytes >= largePage && !isSparse ? largePage : 4 << 10
+    return min((used + page - 1) / page * page, bytes)
   }
 
   /// Uninitialised elements.

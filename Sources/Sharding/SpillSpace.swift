@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Synchronization
 
@@ -23,7 +24,10 @@ package final class SpillSpace: Sendable {
   /// Resident bytes of the process above which mapped pages are let go.
   private let residentLimit: Int
   private let free: Mutex<[Range<Int>]>
-  private let pieces = Atomic<Int>(0)
+  private nonisolated(unsafe) let watch: any DispatchSourceTimer
+  private let watching: DispatchQueue
+  /// Two cores bring in some ten megabytes between two looks, a small part of any budget.
+  private static let lookEvery = DispatchTimeInterval.milliseconds(4)
 
   /// Why there is no space: `errno` of the call that failed.
   package struct Failure: Error {
@@ -55,9 +59,16 @@ package final class SpillSpace: Sendable {
     }
     (self.capacity, base, descriptor, self.residentLimit) = (size, mapped, file, residentLimit)
     free = Mutex([0..<size])
+    // A serial queue has a thread of its own, whatever the pieces of work take.
+    watching = DispatchQueue(label: "tranche.spill", qos: .userInitiated)
+    watch = DispatchSource.makeTimerSource(queue: watching)
+    watch.schedule(deadline: .now(), repeating: Self.lookEvery, leeway: .milliseconds(1))
+    watch.setEventHandler { [weak self] in _ = self?.makeRoom(for: 0) }
+    watch.resume()
   }
 
   deinit {
+    watch.cancel()
     munmap(base, capacity)
     close(descriptor)
   }
@@ -122,18 +133,10 @@ package final class SpillSpace: Sendable {
     }
   }
 
-  /// Lets mapped pages go when the process has grown past its limit; they stay in the file (and in
-  /// the system's cache, while there is room). Cheap enough to call after every piece of work: any
-  /// thread may, while others read and write.
-  package func trim() {
-    // Every fourth piece looks: a piece is some thousand rows, and looking is a system call.
-    guard pieces.wrappingAdd(1, ordering: .relaxed).oldValue % 4 == 0 else { return }
-    guard let resident = ResidentMemory.bytes, resident > residentLimit else { return }
-    madvise(base, capacity, MADV_DONTNEED)
-  }
-
-  /// Before work that takes `bytes` without anybody looking: lets mapped pages go when the process
-  /// would grow past its limit.
+  /// Lets mapped pages go when the process would grow past its limit with `bytes` more; they stay in
+  /// the file (and in the system's cache, while there is room). Any thread may, while others read and
+  /// write. A thread of the space's own does so all the time; work that takes much at once, in other
+  /// memory than this, asks beforehand.
   ///
   /// - Returns: Whether it would, so that others may give back what they keep.
   package func makeRoom(for bytes: Int) -> Bool {
@@ -142,14 +145,6 @@ package final class SpillSpace: Sendable {
     }
     madvise(base, capacity, MADV_DONTNEED)
     return true
-  }
-}
-
-extension Workers {
-  /// Lets go of a space's pages between pieces; itself without one.
-  package func trimming(_ space: SpillSpace?) -> Workers {
-    guard let space else { return self }
-    return Workers(threads: threads, cancellation: cancellation) { space.trim() }
   }
 }
 

@@ -12,8 +12,6 @@ package struct Workers: Sendable {
   package let threads: Int
   /// Asked between pieces; a cancelled run throws ``Cancelled``.
   package let cancellation: Cancellation
-  /// Called by each thread after each piece: memory that a pass has done with may go then.
-  package let afterPiece: (@Sendable () -> Void)?
 
   /// The cores this process may run on (its affinity mask counts).
   package static var availableThreads: Int {
@@ -21,13 +19,11 @@ package struct Workers: Sendable {
   }
 
   package init(
-    threads: Int = Workers.availableThreads, cancellation: Cancellation = .never,
-    afterPiece: (@Sendable () -> Void)? = nil
+    threads: Int = Workers.availableThreads, cancellation: Cancellation = .never
   ) {
     precondition(threads >= 1, "a run needs at least one thread")
     self.threads = threads
     self.cancellation = cancellation
-    self.afterPiece = afterPiece
   }
 
   /// Calls `body(i)` once for every `i` in `0..<count`, in no particular order.
@@ -56,7 +52,6 @@ package struct Workers: Sendable {
           do {
             try cancellation.check()
             try body(&memory, index)
-            afterPiece?()
           } catch {
             failure.withLock { if $0 == nil || $0!.index > index { $0 = (index, error) } }
           }

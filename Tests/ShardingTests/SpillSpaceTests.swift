@@ -15,7 +15,7 @@ import Testing
       for index in 0..<4 {
         let block = RowMemory(bytes: 4 << 20)
         block.base.initializeMemory(as: UInt8.self, repeating: UInt8(index + 1), count: 4 << 20)
-        for _ in 0..<4 { space.trim() }
+        #expect(space.makeRoom(for: 0))
         blocks.append(block)
       }
     }
@@ -37,16 +37,34 @@ import Testing
     small.base.storeBytes(of: 7, as: UInt8.self)
   }
 
-  @Test func trimmingLetsPagesGo() throws {
+  @Test func makingRoomLetsPagesGo() throws {
     let folder = try TemporaryFolder()
-    let space = try SpillSpace(folder: folder.url.path, capacity: 64 << 20, residentLimit: 0)
+    let space = try SpillSpace(folder: folder.url.path, capacity: 64 << 20, residentLimit: 1 << 60)
     let block = space.run { RowMemory(bytes: 64 << 20) }
     block.base.initializeMemory(as: UInt8.self, repeating: 1, count: 64 << 20)
     let full = try #require(ResidentMemory.bytes)
-    for _ in 0..<4 { space.trim() }
+    #expect(!space.makeRoom(for: 1 << 20))
+    #expect(space.makeRoom(for: 1 << 60))
     let trimmed = try #require(ResidentMemory.bytes)
     #expect(full - trimmed > 48 << 20)
     #expect(block.base.load(fromByteOffset: 63 << 20, as: UInt8.self) == 1)
+  }
+
+  /// Nobody who reads or writes has to look.
+  @Test func pagesGoByThemselves() throws {
+    let folder = try TemporaryFolder()
+    let bytes = 256 << 20
+    let space = try SpillSpace(folder: folder.url.path, capacity: bytes, residentLimit: 0)
+    let block = space.run { RowMemory(bytes: bytes) }
+    let before = try #require(ResidentMemory.bytes)
+    block.base.initializeMemory(as: UInt8.self, repeating: 5, count: bytes)
+    var after = Int.max
+    for _ in 0..<1_000 where after - before > bytes / 2 {
+      usleep(10_000)
+      after = try #require(ResidentMemory.bytes)
+    }
+    #expect(after - before <= bytes / 2)
+    #expect(block.base.load(fromByteOffset: bytes - 1, as: UInt8.self) == 5)
   }
 
   @Test func noRoomIsAnError() throws {

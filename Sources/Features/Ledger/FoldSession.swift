@@ -98,11 +98,22 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       hasOrigins: format.duplicates != .keep)
     duplicates = format.duplicates == .keep ? nil : DuplicateFilter()
     let layout = StateLayout(ends: setup.needs.boundaries, channels: 0, words: 0)
+    // Sorting takes 24 bytes a customer beside its table; tables grow by doubling.
+    let perCustomer = setup.needs.bytesPerCustomer(hasText: setup.hasText, setup.purchases)
+    spill = try setup.memory.map { memory in
+      let free = memory.bytes - 2 * memory.roundBytes
+      return try FoldSpill(
+        memory, tableBytes: free / 10 * 9 / (perCustomer + 24) * perCustomer,
+        partitions: 1 << setup.partitionBits, layout: layout, hasText: setup.hasText,
+        windows: setup.purchases)
+    }
+    let isSparse = spill.map { setup.expectedCustomers * perCustomer > $0.tableBytes } ?? false
+    let expected = setup.expectedCustomers >> setup.partitionBits
     partitions = (0..<(merged == nil ? 1 << setup.partitionBits : 0)).map { _ in
       PartitionTable(
         layout: layout, hasText: setup.hasText,
         cellAges: setup.cellAges,
-        capacity: setup.expectedCustomers >> setup.partitionBits, dense: setup.dense,
+        capacity: expected, isSparse: isSparse, dense: setup.dense,
         keepsRowStates: setup.purchases != nil && setup.state == nil)
     }
     if setup.state != nil, merged == nil, let kind = setup.needs.purchases {
@@ -112,20 +123,10 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
       setup.state != nil
       ? nil
       : setup.purchases.map { windows in
-        let expected = setup.memory == nil ? setup.expectedCustomers >> setup.partitionBits : 0
-        return (0..<1 << setup.partitionBits).map { _ in
-          PurchaseTable(windows, capacity: setup.dense?.slots ?? expected)
+        (0..<1 << setup.partitionBits).map { _ in
+          PurchaseTable(windows, capacity: setup.dense?.slots ?? expected, isSparse: isSparse)
         }
       }
-    spill = try setup.memory.map { memory in
-      // Sorting takes 24 bytes a customer beside its table; tables grow by doubling.
-      let perCustomer = setup.needs.bytesPerCustomer(hasText: setup.hasText, setup.purchases)
-      let free = memory.bytes - 2 * memory.roundBytes
-      return try FoldSpill(
-        memory, tableBytes: free / 10 * 9 / (perCustomer + 24) * perCustomer,
-        partitions: 1 << setup.partitionBits, layout: layout, hasText: setup.hasText,
-        windows: setup.purchases)
-    }
     if let previous { counts = previous.index.counts }
   }
 
@@ -264,10 +265,10 @@ final class FoldSession<Amount: LedgerAmount>: @unchecked Sendable {
     FileMemory.release()
     if let merged, let state = setup.state { return try merge(merged, state) }
     if let spill { return try finish(spill) }
-    return try finishInMemory(workers)
+    return try finishInMemory()
   }
 
-  func finishInMemory(_ workers: Workers) throws -> FoldedLedger {
+  func finishInMemory() throws -> FoldedLedger {
     // One layout for all: tables that missed the last rounds are brought up to it.
     let width = partitions.reduce(0) { max($0, $1.layout.channels) }
     let words = partitions.reduce(0) { max($0, $1.layout.words) }

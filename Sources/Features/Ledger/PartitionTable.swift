@@ -37,6 +37,8 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   /// Rows younger than so many days are also kept one by one, for a state that goes on.
   let cellAges: Int
   var cells = GrowingBlock<DayCell<Amount>>()
+  /// Most of the room may stay empty, as customers leave memory.
+  private let isSparse: Bool
   /// Where ids lie close together.
   let dense: DenseIdentities?
   /// Of the rows folded last, whose they were; kept for purchases, which are folded after them.
@@ -64,15 +66,16 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   init(
     layout: StateLayout, hasText: Bool, cellAges: Int = 0, capacity: Int = 256,
-    dense: DenseIdentities? = nil, keepsRowStates: Bool = false
+    isSparse: Bool = false, dense: DenseIdentities? = nil, keepsRowStates: Bool = false
   ) {
     self.layout = layout
     self.keepsRowStates = keepsRowStates
     self.cellAges = cellAges
+    self.isSparse = isSparse
     self.dense = dense
     // Of dense ids there is room for all: pages that no customer comes to cost nothing.
     self.capacity = dense?.slots ?? max(256, capacity)
-    states = LargeMemory.allocate(bytes: self.capacity * layout.stride)
+    states = LargeMemory.allocate(bytes: self.capacity * layout.stride, isSparse: isSparse)
     slotMask = (dense?.slots ?? 1024) - 1
     slots = .allocate(capacity: slotMask + 1)
     slots.initialize(repeating: 0, count: slotMask + 1)
@@ -92,10 +95,9 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   /// About what the customers take in memory; room that nothing was written to takes none.
   var bytes: Int {
-    // Large blocks are filled in huge pages.
-    let page = capacity * layout.stride >= 4 << 20 ? 2 << 20 : 4 << 10
-    let states = (count * layout.stride + page - 1) / page * page
-    return states + (slotMask + 1) * 4 + farDays.count * 8
+    LargeMemory.resident(
+      count * layout.stride, of: capacity * layout.stride, isSparse: isSparse)
+      + (slotMask + 1) * 4 + farDays.count * 8
       + (texts == nil ? 0 : arenaCount + count * MemoryLayout<TextSpan>.stride)
   }
 
@@ -295,7 +297,7 @@ final class PartitionTable<Amount: LedgerAmount>: @unchecked Sendable {
   }
 
   func growStates(to capacity: Int, layout wider: StateLayout) {
-    let grown = LargeMemory.allocate(bytes: capacity * wider.stride)
+    let grown = LargeMemory.allocate(bytes: capacity * wider.stride, isSparse: isSparse)
     if wider == layout {
       grown.copyMemory(from: states, byteCount: count * layout.stride)
     } else {

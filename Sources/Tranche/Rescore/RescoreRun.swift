@@ -170,7 +170,6 @@ public struct RescoreRun: Sendable {
     let record = source.flatMap { InputRecord($0) }
     // From here on everything that grows with the customers lies where their columns do.
     return try SpillSpace.run(in: folded.space) {
-      let workers = workers.trimming(folded.space)
       let customerFile = try watch.measure("customers") {
         try customers.isEmpty
           ? nil

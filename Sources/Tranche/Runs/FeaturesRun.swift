@@ -67,7 +67,7 @@ public struct FeaturesRun: Sendable {
     }
     try watch.measure("write") {
       try ScoreTable.write(
-        columns, rows: table.rows, to: file.staging, workers: workers.trimming(folded.space)
+        columns, rows: table.rows, to: file.staging, workers: workers
       ) {
         context.progress(RunProgress("write", done: $0, total: table.rows))
       }

@@ -191,7 +191,6 @@ private struct SampleLoader {
   private func spilled(
     _ space: SpillSpace, rows: Int, _ watch: inout Stopwatch, _ context: RunContext
   ) throws -> LoadedSamples {
-    let workers = self.workers.trimming(space)
     let reading = TableReading(
       inputs: self.reading.inputs, configuration: self.reading.configuration, workers: workers)
     let gathered = WeightParts()
@@ -259,7 +258,6 @@ private struct SampleLoader {
         fitted = try fit(statistics, parts.withLock { $0 }.sorted { $0.0 < $1.0 }.map(\.1))
       }
     }
-    let workers = self.workers.trimming(space)
     let (transforms, centers, expected) = (fitted.transforms, fitted.centers, rows)
     return try watch.measure("prepare") {
       let make = { FeatureMatrix(rows: expected, columns: transforms.dimensions, centers: centers) }

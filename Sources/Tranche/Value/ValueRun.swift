@@ -193,7 +193,7 @@ public struct ValueRun: Sendable {
     return try SpillSpace.run(in: folded.space) {
       try forecast(
         folded, asOf, file, quarantine, settings, given, labels, earlier, context,
-        workers.trimming(folded.space), &watch)
+        workers, &watch)
     }
   }
 

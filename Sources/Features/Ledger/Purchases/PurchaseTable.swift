@@ -13,16 +13,18 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
   private let windowOfAge: UnsafeMutablePointer<UInt8>
   private let isPositiveOnly: Bool
   private var capacity: Int
+  private let isSparse: Bool
 
   /// - Parameter capacity: Customers to make room for; pages that no customer comes to cost nothing.
-  init(_ windows: PurchaseWindows, capacity: Int = 0) {
+  init(_ windows: PurchaseWindows, capacity: Int = 0, isSparse: Bool = false) {
+    self.isSparse = isSparse
     self.capacity = max(128, capacity)
     layout = PurchaseLayout(windows: windows.edges.count, words: 0)
     let windowOfAge = windows.windowOfAge
     self.windowOfAge = .allocate(capacity: windowOfAge.count)
     self.windowOfAge.initialize(from: windowOfAge, count: windowOfAge.count)
     isPositiveOnly = windows.kind == .positive
-    records = LargeMemory.allocate(bytes: self.capacity * layout.stride)
+    records = LargeMemory.allocate(bytes: self.capacity * layout.stride, isSparse: isSparse)
   }
 
   deinit {
@@ -32,8 +34,8 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
 
   /// About what the customers take in memory.
   var bytes: Int {
-    let page = capacity * layout.stride >= 4 << 20 ? 2 << 20 : 4 << 10
-    return (count * layout.stride + page - 1) / page * page
+    LargeMemory.resident(
+      count * layout.stride, of: capacity * layout.stride, isSparse: isSparse)
   }
 
   /// Makes room for `count` customers, who have no purchases yet where they are new.
@@ -101,7 +103,7 @@ final class PurchaseTable<Amount: LedgerAmount>: @unchecked Sendable {
   private func grow(to larger: Int, words: Int) {
     var wider = layout
     wider.words = max(layout.words, words)
-    let grown = LargeMemory.allocate(bytes: larger * wider.stride)
+    let grown = LargeMemory.allocate(bytes: larger * wider.stride, isSparse: isSparse)
     for customer in 0..<count {
       let target = grown + customer * wider.stride
       target.copyMemory(from: records + customer * layout.stride, byteCount: layout.stride)

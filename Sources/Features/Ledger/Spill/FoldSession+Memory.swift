@@ -39,18 +39,14 @@ extension FoldSession {
       let space = try spill.memory.place(size)
       let beside = tableBytes + size.customers * 24 + (space == nil ? size.bytes : 0)
       if beside <= spill.memory.bytes {
-        var folded = try SpillSpace.run(in: space) {
-          try finishInMemory(workers.trimming(space))
-        }
+        var folded = try SpillSpace.run(in: space) { try finishInMemory() }
         (folded.space, folded.spilling) = (space, spilling)
         return folded
       }
     }
     let runs = try harvestInTurns(spill)
     let space = try spill.memory.place(runs.size)
-    var folded = try SpillSpace.run(in: space) {
-      try runs.merge(counts: counts, workers: workers.trimming(space))
-    }
+    var folded = try SpillSpace.run(in: space) { try runs.merge(counts: counts, workers: workers) }
     (folded.space, folded.spilling) = (space, spilling)
     folded.spilling?.spilledBytes = spill.file.bytes + runs.bytesWritten
     return folded

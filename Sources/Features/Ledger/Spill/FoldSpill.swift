@@ -106,6 +106,8 @@ final class FoldSpill<Amount: LedgerAmount>: @unchecked Sendable {
       partitions[index] = table
       if let purchased { purchases?[index] = purchased }
     }
+    // What they were is not kept for blocks of other sizes.
+    FileMemory.release()
     spilling.spilledPartitions += chosen.count
   }
 
