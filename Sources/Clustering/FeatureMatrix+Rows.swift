@@ -5,7 +5,7 @@ extension FeatureMatrix {
   /// The given rows, in that order (a row may come more than once), centred as this matrix is.
   func rows(_ selection: [Int]) -> FeatureMatrix {
     let part = FeatureMatrix(rows: selection.count, columns: columns, centers: centers)
-    part.gather(0..<part.tileCount, from: self, selection)
+    part.gather(0..<part.tileCount, from: self, selection, SpillSpace.current)
     return part
   }
 
@@ -13,11 +13,16 @@ extension FeatureMatrix {
   func rows(_ selection: [Int], workers: Workers) throws -> FeatureMatrix {
     let part = FeatureMatrix(rows: selection.count, columns: columns, centers: centers)
     let pieces = Shards(rows: part.tileCount, rowsPerShard: 64)
-    try workers.forEach(pieces.count) { part.gather(pieces[$0], from: self, selection) }
+    let space = SpillSpace.current
+    try workers.forEach(pieces.count) { part.gather(pieces[$0], from: self, selection, space) }
     return part
   }
 
-  private func gather(_ range: Range<Int>, from whole: FeatureMatrix, _ selection: [Int]) {
+  /// - Parameter space: Where `whole` may lie: rows drawn at random bring far more of it into memory than
+  ///   they hold, faster than anybody else would notice.
+  private func gather(
+    _ range: Range<Int>, from whole: FeatureMatrix, _ selection: [Int], _ space: SpillSpace?
+  ) {
     let tileRows = Self.tileRows
     let d = columns
     for tile in range {
@@ -33,6 +38,7 @@ extension FeatureMatrix {
           target[column * tileRows + lane] = source[column * tileRows]
         }
       }
+      if tile % 32 == 31 { _ = space?.makeRoom(for: 0) }
     }
     finish(tiles: range)
   }

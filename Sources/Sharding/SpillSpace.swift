@@ -26,8 +26,10 @@ package final class SpillSpace: Sendable {
   private let free: Mutex<[Range<Int>]>
   private nonisolated(unsafe) let watch: any DispatchSourceTimer
   private let watching: DispatchQueue
-  /// Two cores bring in some ten megabytes between two looks, a small part of any budget.
-  private static let lookEvery = DispatchTimeInterval.milliseconds(4)
+  private let memory = ResidentMemory()
+  /// A fault may bring two megabytes at once: passes over every so manieth row were seen to add 90 MB a
+  /// millisecond. A look takes some microseconds.
+  private static let lookEvery = DispatchTimeInterval.milliseconds(1)
 
   /// Why there is no space: `errno` of the call that failed.
   package struct Failure: Error {
@@ -62,7 +64,7 @@ package final class SpillSpace: Sendable {
     // A serial queue has a thread of its own, whatever the pieces of work take.
     watching = DispatchQueue(label: "tranche.spill", qos: .userInitiated)
     watch = DispatchSource.makeTimerSource(queue: watching)
-    watch.schedule(deadline: .now(), repeating: Self.lookEvery, leeway: .milliseconds(1))
+    watch.schedule(deadline: .now(), repeating: Self.lookEvery, leeway: .microseconds(100))
     watch.setEventHandler { [weak self] in _ = self?.makeRoom(for: 0) }
     watch.resume()
   }
@@ -140,7 +142,7 @@ package final class SpillSpace: Sendable {
   ///
   /// - Returns: Whether it would, so that others may give back what they keep.
   package func makeRoom(for bytes: Int) -> Bool {
-    guard let resident = ResidentMemory.bytes, resident + bytes > residentLimit else {
+    guard let resident = memory.bytes, resident + bytes > residentLimit else {
       return false
     }
     madvise(base, capacity, MADV_DONTNEED)
@@ -149,14 +151,19 @@ package final class SpillSpace: Sendable {
 }
 
 /// What the process has in memory at the moment.
-package enum ResidentMemory {
+package final class ResidentMemory: Sendable {
+  private let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+
+  package init() {}
+
+  deinit {
+    if file >= 0 { close(file) }
+  }
+
   /// Nil where the system does not say.
-  package static var bytes: Int? {
-    let file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 128) { text -> Int? in
-      let count = read(file, text.baseAddress!, text.count)
+  package var bytes: Int? {
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 128) { text -> Int? in
+      let count = pread(file, text.baseAddress!, text.count, 0)
       guard count > 0 else { return nil }
       // "size resident shared …", in pages.
       let fields = text[..<count].split(separator: UInt8(ascii: " "))

@@ -42,10 +42,10 @@ import Testing
     let space = try SpillSpace(folder: folder.url.path, capacity: 64 << 20, residentLimit: 1 << 60)
     let block = space.run { RowMemory(bytes: 64 << 20) }
     block.base.initializeMemory(as: UInt8.self, repeating: 1, count: 64 << 20)
-    let full = try #require(ResidentMemory.bytes)
+    let full = try #require(ResidentMemory().bytes)
     #expect(!space.makeRoom(for: 1 << 20))
     #expect(space.makeRoom(for: 1 << 60))
-    let trimmed = try #require(ResidentMemory.bytes)
+    let trimmed = try #require(ResidentMemory().bytes)
     #expect(full - trimmed > 48 << 20)
     #expect(block.base.load(fromByteOffset: 63 << 20, as: UInt8.self) == 1)
   }
@@ -56,12 +56,12 @@ import Testing
     let bytes = 256 << 20
     let space = try SpillSpace(folder: folder.url.path, capacity: bytes, residentLimit: 0)
     let block = space.run { RowMemory(bytes: bytes) }
-    let before = try #require(ResidentMemory.bytes)
+    let before = try #require(ResidentMemory().bytes)
     block.base.initializeMemory(as: UInt8.self, repeating: 5, count: bytes)
     var after = Int.max
     for _ in 0..<1_000 where after - before > bytes / 2 {
       usleep(10_000)
-      after = try #require(ResidentMemory.bytes)
+      after = try #require(ResidentMemory().bytes)
     }
     #expect(after - before <= bytes / 2)
     #expect(block.base.load(fromByteOffset: bytes - 1, as: UInt8.self) == 5)

@@ -187,11 +187,11 @@ struct ForecastPass: Sendable {
   private func addLearned(to known: inout Known) {
     guard !learned.isEmpty || model.churn != nil else { return }
     let places = known.places
-    let features = SnapshotFeatures(purchases, base, places, window: model.window)
+    let features = SnapshotFeatures(base, places, window: model.window)
     let models =
       learned.contains(where: \.part.regressesOnModels)
       ? PurchaseModelForecasts(known.futuresOf, spend: spend, base, places) : nil
-    let recurring = calendar.map { RecurringColumns(purchases, base, places, $0) }
+    let recurring = calendar.map { RecurringColumns(base, places, $0) }
     for (part, regression) in learned {
       let input = RegressionInput(part, window: model.window, places, models, recurring)
       known.near[part] = withUnsafeTemporaryAllocation(of: Double.self, capacity: input.width) {

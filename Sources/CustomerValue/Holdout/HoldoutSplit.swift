@@ -37,9 +37,8 @@ struct HoldoutSplit: Sendable {
     models = try PurchaseModelSet(
       PurchaseModelKind.allCases, outer.summary, outerCells, workers: workers)
     forecasts = try models.forecasts(outer, outerCells, length: length, workers: workers)
-    features = try SnapshotFeatures(
-      purchases, outer, window: Self.window(of: length), workers: workers)
-    outcome = try outer.outcome(purchases, length: length, workers: workers)
+    features = try SnapshotFeatures(outer, window: Self.window(of: length), workers: workers)
+    outcome = try outer.outcome(length: length, workers: workers)
   }
 
   /// - Parameter length: Days.
@@ -49,7 +48,7 @@ struct HoldoutSplit: Sendable {
 
   /// - Parameter length: Days.
   func recurring(length: Int) throws -> RecurringColumns {
-    try RecurringColumns(purchases, outer, asOf: asOf, length: length, workers: workers)
+    try RecurringColumns(outer, asOf: asOf, length: length, workers: workers)
   }
 
   /// Days of the shortest feature window: the grid of the fold's amounts.
@@ -147,11 +146,10 @@ struct HoldoutSplit: Sendable {
       PurchaseModelKind.allCases, snapshot.summary, cells, near: models, workers: workers)
     return Inner(
       length: inner, snapshot: snapshot,
-      features: try SnapshotFeatures(purchases, snapshot, window: window, workers: workers),
+      features: try SnapshotFeatures(snapshot, window: window, workers: workers),
       forecasts: try fitted.forecasts(snapshot, cells, length: inner, workers: workers),
-      recurring: try RecurringColumns(
-        purchases, snapshot, asOf: asOf, length: inner, workers: workers),
-      outcome: try snapshot.outcome(purchases, length: inner, workers: workers))
+      recurring: try RecurringColumns(snapshot, asOf: asOf, length: inner, workers: workers),
+      outcome: try snapshot.outcome(length: inner, workers: workers))
   }
 
   // MARK: - Churn
@@ -170,7 +168,7 @@ struct HoldoutSplit: Sendable {
     // The event that was learned: nothing in the inner length, here counted from the outer split.
     let happened = (0..<outer.count).map { place -> Double in
       let row = Int(outer.rows[place])
-      return purchases.dayCount(row, from: length - inner.length, to: length) == 0 ? 1 : 0
+      return outer.purchases.dayCount(row, from: length - inner.length, to: length) == 0 ? 1 : 0
     }
     if kinds.isEmpty {
       guard let churn else { return nil }

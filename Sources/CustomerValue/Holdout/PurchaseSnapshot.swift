@@ -6,7 +6,9 @@ import Sharding
 package struct PurchaseSnapshot: Sendable {
   /// Days before as-of; 0 is as-of itself.
   package let age: Int
-  /// Rows of the base, ascending: the customers with a purchase by then.
+  /// The base's, or of the customers drawn from it only.
+  package let purchases: CustomerPurchases
+  /// Rows of these, ascending: the customers with a purchase by then.
   package let rows: Buffer<Int32>
   package let summary: PurchaseSummary
 
@@ -26,7 +28,13 @@ package struct PurchaseSnapshot: Sendable {
     for part in found { rows += part }
     if rows.count > limit {
       let step = (rows.count + limit - 1) / limit
-      rows = stride(from: 0, to: rows.count, by: step).map { rows[$0] }
+      let drawn = stride(from: 0, to: rows.count, by: step).map { rows[$0] }
+      // What comes later need not go through the whole base for them again.
+      let own = try purchases.selecting(Buffer(drawn), workers: workers)
+      try self.init(
+        own, age: age, unit: unit, rows: Buffer((0..<drawn.count).map { Int32($0) }),
+        workers: workers)
+      return
     }
     try self.init(purchases, age: age, unit: unit, rows: Buffer(rows), workers: workers)
   }
@@ -60,6 +68,7 @@ package struct PurchaseSnapshot: Sendable {
       }
     }
     self.age = age
+    self.purchases = purchases
     self.rows = rows
     summary = try PurchaseSummary(
       timeUnit: unit, repeats: repeats, recency: recency, age: ages, meanSpend: spend,
@@ -71,7 +80,7 @@ package struct PurchaseSnapshot: Sendable {
   /// What these customers did in the `length` days after the snapshot: days with a purchase, and
   /// amounts.
   package func outcome(
-    _ purchases: CustomerPurchases, length: Int, workers: Workers
+    length: Int, workers: Workers
   ) throws -> (days: Buffer<Double>, amounts: Buffer<Double>) {
     precondition(length <= age && purchases.isEdge(age - length), "a window of the fold")
     let (days, dayRows) = Buffer<Double>.uninitialized(count: count)

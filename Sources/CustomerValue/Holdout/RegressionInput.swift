@@ -12,7 +12,7 @@ struct SnapshotFeatures: Sendable {
 
   /// All of a snapshot.
   init(
-    _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot, window: Int, workers: Workers
+    _ snapshot: PurchaseSnapshot, window: Int, workers: Workers
   ) throws {
     let shards = Shards(rows: snapshot.count, rowsPerShard: 1 << 12)
     let (buffer, storage) = Buffer<Double>.uninitialized(
@@ -20,7 +20,7 @@ struct SnapshotFeatures: Sendable {
     nonisolated(unsafe) let target = storage.baseAddress!
     try workers.forEach(shards.count) { shard in
       Self.write(
-        purchases, snapshot, shards[shard], window: window,
+        snapshot, shards[shard], window: window,
         to: target + shards[shard].lowerBound * PurchaseFeatures.width)
     }
     self.window = window
@@ -29,23 +29,21 @@ struct SnapshotFeatures: Sendable {
   }
 
   /// Of a shard, on the calling thread.
-  init(
-    _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot, _ places: Range<Int>, window: Int
-  ) {
+  init(_ snapshot: PurchaseSnapshot, _ places: Range<Int>, window: Int) {
     self.window = window
     self.places = places
     values = Buffer(count: places.count * PurchaseFeatures.width) {
-      Self.write(purchases, snapshot, places, window: window, to: $0.baseAddress!)
+      Self.write(snapshot, places, window: window, to: $0.baseAddress!)
     }
   }
 
   private static func write(
-    _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot, _ places: Range<Int>, window: Int,
+    _ snapshot: PurchaseSnapshot, _ places: Range<Int>, window: Int,
     to target: UnsafeMutablePointer<Double>
   ) {
     for (index, place) in places.enumerated() {
       PurchaseFeatures.write(
-        purchases, Int(snapshot.rows.base[place]), age: snapshot.age, window: window,
+        snapshot.purchases, Int(snapshot.rows.base[place]), age: snapshot.age, window: window,
         to: target + index * PurchaseFeatures.width)
     }
   }

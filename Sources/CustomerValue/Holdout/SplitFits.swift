@@ -59,7 +59,7 @@ struct SplitForecasts {
     }
     guard candidate.isRegression else {
       return try SimpleRule.forecast(
-        candidate, split.purchases, split.outer, length: split.length, workers: split.workers)
+        candidate, split.outer, length: split.length, workers: split.workers)
     }
     guard let regression = fits.regressions[candidate], let inner, let days = fits.innerDays else {
       return nil

@@ -232,14 +232,14 @@ enum SimpleRule {
   }
 
   static func forecast(
-    _ candidate: ValueCandidate, _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot,
-    length: Int, workers: Workers
+    _ candidate: ValueCandidate, _ snapshot: PurchaseSnapshot, length: Int, workers: Workers
   ) throws -> SnapshotForecast {
     let shards = Shards(rows: snapshot.count, rowsPerShard: 1 << 12)
     let all = try workers.map(shards.count) { shard in
       shards[shard].map { place in
         forecast(
-          candidate, purchases, Int(snapshot.rows.base[place]), age: snapshot.age, length: length)
+          candidate, snapshot.purchases, Int(snapshot.rows.base[place]), age: snapshot.age,
+          length: length)
       }
     }
     return SnapshotForecast(

@@ -147,8 +147,7 @@ struct RecurringColumns: Sendable {
   ///
   /// - Parameter length: Days ahead.
   init(
-    _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot, asOf: Int, length: Int,
-    workers: Workers
+    _ snapshot: PurchaseSnapshot, asOf: Int, length: Int, workers: Workers
   ) throws {
     let calendar = DueCalendar(asOf: asOf, age: snapshot.age, length: length)
     let shards = Shards(rows: snapshot.count, rowsPerShard: 1 << 12)
@@ -156,26 +155,24 @@ struct RecurringColumns: Sendable {
     nonisolated(unsafe) let targets = made.map { $0.1.baseAddress! }
     try workers.forEach(shards.count) { shard in
       Self.write(
-        purchases, snapshot, shards[shard], calendar,
+        snapshot, shards[shard], calendar,
         to: targets.map { $0 + shards[shard].lowerBound })
     }
     columns = made.map(\.0)
   }
 
   /// Of a shard, on the calling thread.
-  init(
-    _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot, _ places: Range<Int>,
-    _ calendar: DueCalendar
-  ) {
+  init(_ snapshot: PurchaseSnapshot, _ places: Range<Int>, _ calendar: DueCalendar) {
     let made = Self.names.map { _ in Buffer<Double>.uninitialized(count: places.count) }
-    Self.write(purchases, snapshot, places, calendar, to: made.map { $0.1.baseAddress! })
+    Self.write(snapshot, places, calendar, to: made.map { $0.1.baseAddress! })
     columns = made.map(\.0)
   }
 
   private static func write(
-    _ purchases: CustomerPurchases, _ snapshot: PurchaseSnapshot, _ places: Range<Int>,
-    _ calendar: DueCalendar, to targets: [UnsafeMutablePointer<Double>]
+    _ snapshot: PurchaseSnapshot, _ places: Range<Int>, _ calendar: DueCalendar,
+    to targets: [UnsafeMutablePointer<Double>]
   ) {
+    let purchases = snapshot.purchases
     withUnsafeTemporaryAllocation(of: UInt64.self, capacity: purchases.words) { residual in
       withUnsafeTemporaryAllocation(of: Double.self, capacity: calendar.length) { clear in
         for (index, place) in places.enumerated() {
