@@ -19,7 +19,7 @@ extension FeatureMatrix {
   }
 
   /// - Parameter space: Where `whole` may lie: rows drawn at random bring far more of it into memory than
-  ///   they hold, faster than anybody else would notice.
+  ///   they hold, too fast for a thread that looks on.
   private func gather(
     _ range: Range<Int>, from whole: FeatureMatrix, _ selection: [Int], _ space: SpillSpace?
   ) {

@@ -25,10 +25,8 @@ package final class SpillSpace: Sendable {
   private let residentLimit: Int
   private let free: Mutex<[Range<Int>]>
   private nonisolated(unsafe) let watch: any DispatchSourceTimer
-  private let watching: DispatchQueue
   private let memory = ResidentMemory()
-  /// A fault may bring two megabytes at once: passes over every so manieth row were seen to add 90 MB a
-  /// millisecond. A look takes some microseconds.
+  /// Reading brings in some ten megabytes a millisecond. A look takes some microseconds.
   private static let lookEvery = DispatchTimeInterval.milliseconds(1)
 
   /// Why there is no space: `errno` of the call that failed.
@@ -62,8 +60,8 @@ package final class SpillSpace: Sendable {
     (self.capacity, base, descriptor, self.residentLimit) = (size, mapped, file, residentLimit)
     free = Mutex([0..<size])
     // A serial queue has a thread of its own, whatever the pieces of work take.
-    watching = DispatchQueue(label: "tranche.spill", qos: .userInitiated)
-    watch = DispatchSource.makeTimerSource(queue: watching)
+    let queue = DispatchQueue(label: "tranche.spill", qos: .userInitiated)
+    watch = DispatchSource.makeTimerSource(queue: queue)
     watch.schedule(deadline: .now(), repeating: Self.lookEvery, leeway: .microseconds(100))
     watch.setEventHandler { [weak self] in _ = self?.makeRoom(for: 0) }
     watch.resume()
