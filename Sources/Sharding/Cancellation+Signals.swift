@@ -8,7 +8,9 @@ extension Cancellation {
   /// - Parameters:
   ///   - grace: Seconds from the first signal on: below the ten that containers are given. Loops see the
   ///     flag within a fraction of one; whoever waits for a pipe or a server never looks.
-  ///   - expired: Called with the signal when the process is still there after that; ends it.
+  ///   - expired: Called with the signal when the process is still there after that, on a thread of its
+  ///     own: it says so and ends the process. Where even that waits, for an output that nobody reads,
+  ///     the process ends a second later without a word.
   package static func onSignals(
     grace: Int = 8, expired: @escaping @Sendable (Int32) -> Void
   ) -> Cancellation {
@@ -21,7 +23,10 @@ extension Cancellation {
       source.setEventHandler {
         if cancellation.isCancelled { _exit(128 + number) }
         cancellation.cancel(by: number)
-        queue.asyncAfter(deadline: .now() + .seconds(grace)) { expired(number) }
+        queue.asyncAfter(deadline: .now() + .seconds(grace)) {
+          Thread.detachNewThread { expired(number) }
+        }
+        queue.asyncAfter(deadline: .now() + .seconds(grace + 1)) { _exit(128 + number) }
       }
       source.resume()
       sources.append(source)

@@ -128,6 +128,15 @@ import Testing
         runs.append((p, number, code))
       # Time to come to where they wait; earlier they would stop as any other run.
       time.sleep(2)
+      # An output that is full and that nobody reads.
+      unread, full = os.pipe()
+      os.set_blocking(full, False)
+      try:
+        while True: os.write(full, bytes(4096))
+      except BlockingIOError: os.set_blocking(full, True)
+      mute = subprocess.Popen([binary, "inspect", "bank/customers.parquet", "--json"], stdout=full, stderr=subprocess.DEVNULL)
+      time.sleep(1)
+      mute.send_signal(signal.SIGTERM)
       for p, number, _ in runs: p.send_signal(number)
       for p, _, code in runs:
         assert p.wait(timeout=60) == code, p.returncode
@@ -135,6 +144,7 @@ import Testing
         assert err.count("\\n") == 1 and "did not answer" in err, err
         if p.args is rescore: assert json.loads(out)["error"]["code"] == "terminated", out
         else: assert out == "", out
+      assert mute.wait(timeout=60) == 143, mute.returncode
       assert not os.path.exists("out") and not os.path.exists("m.json")
       os.remove("pipe.csv")
       assert run(command("2025-12-31")).returncode == 0

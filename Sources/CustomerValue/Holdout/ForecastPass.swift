@@ -9,7 +9,6 @@ struct ForecastPass: Sendable {
   private static let rowsPerShard = 1 << 11
 
   private let model: ValueModel
-  private let purchases: CustomerPurchases
   private let base: PurchaseSnapshot
   private let cells: PurchaseCells
   private let horizon: ValueHorizon
@@ -31,10 +30,10 @@ struct ForecastPass: Sendable {
   private let hasReasons: Bool
 
   init(
-    _ model: ValueModel, _ purchases: CustomerPurchases, _ known: PurchaseBase, asOf: Int,
-    horizon: ValueHorizon, reasons: Bool, workers: Workers
+    _ model: ValueModel, _ known: PurchaseBase, asOf: Int, horizon: ValueHorizon, reasons: Bool,
+    workers: Workers
   ) throws {
-    (self.model, self.purchases, self.horizon) = (model, purchases, horizon)
+    (self.model, self.horizon) = (model, horizon)
     (base, cells) = (known.snapshot, known.cells)
     spend = try model.spend()
     let models = try model.purchaseModels()
@@ -93,7 +92,7 @@ struct ForecastPass: Sendable {
   }
 
   func run(_ workers: Workers) throws -> ValueForecast {
-    let rows = purchases.customers
+    let rows = base.purchases.customers
     let made = (0..<5).map { _ in Buffer<Double>.uninitialized(count: rows) }
     let codes = Buffer<Int32>.uninitialized(count: hasReasons ? rows : 0)
     let numbers = made.map { $0.storage.baseAddress! }
@@ -234,7 +233,7 @@ struct ForecastPass: Sendable {
       known.near[part]
       ?? known.places.map { place in
         let (days, amount) = SimpleRule.forecast(
-          part, purchases, Int(base.rows.base[place]), age: base.age, length: length)
+          part, base.purchases, Int(base.rows.base[place]), age: base.age, length: length)
         return SIMD2(days, amount)
       }
     return zip(known.futures, near).map { future, near in

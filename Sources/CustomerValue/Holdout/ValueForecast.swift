@@ -32,7 +32,7 @@ extension ValueModel {
     let known = try known ?? PurchaseBase(purchases, unit: timeUnit, workers: workers)
     precondition(known.snapshot.summary.timeUnit == timeUnit, "a base in the model's unit")
     return try ForecastPass(
-      self, purchases, known, asOf: asOf, horizon: horizon, reasons: reasons, workers: workers
+      self, known, asOf: asOf, horizon: horizon, reasons: reasons, workers: workers
     ).run(workers)
   }
 }
